@@ -1,0 +1,47 @@
+import { OrchError } from '../errors.ts';
+import { newMemory } from '../orchestrate/observe.ts';
+import { orchestrate, PERMISSIONS } from '../orchestrate/loop.ts';
+import { passGate } from '../process/gate.ts';
+import type { Actor } from '../store/events.ts';
+import { takeRole } from '../store/role.ts';
+
+const ROLE_BOUND_MS = 30_000;
+
+/**
+ * The background orchestrator: takes the role, works until nothing is left to do, and ends. Where somebody else
+ * has the role it ends quietly: one is enough.
+ */
+export async function orchestrateInBackground(root: string): Promise<number> {
+  const stop = new AbortController();
+  // It holds no state that is not on disk: a polite signal ends it between two actions.
+  process.on('SIGTERM', () => stop.abort());
+  process.on('SIGINT', () => stop.abort());
+  process.on('SIGHUP', () => undefined);
+  if (passGate() === 'closed') return 0;
+  const actor: Actor = { role: 'orchestrator', pid: process.pid };
+  const log = (text: string): void => void process.stdout.write(`orch: ${new Date().toISOString()} ${text}\n`);
+  try {
+    const onLost = (error: Error): void => {
+      log(`lost the role: ${error.message}`);
+      stop.abort();
+    };
+    const role = await takeRole(root, actor, ROLE_BOUND_MS, onLost);
+    log(`orchestrating as pid ${process.pid}`);
+    const memory = newMemory();
+    const onDone = ({ action, ok, note }: { action: { type: string; id: string | null }; ok: boolean; note: string }): void =>
+      log(`${action.type} ${action.id ?? ''} ${ok ? 'done' : 'not done'} ${note}`);
+    try {
+      await orchestrate({ root, permissions: PERMISSIONS.orchestrate, mode: 'detached', actor, memory, onDone }, role, stop.signal);
+    } finally {
+      await role.release();
+    }
+    log('nothing left to do');
+    return 0;
+  } catch (error) {
+    if (error instanceof OrchError && error.code === 'BUSY') {
+      log(error.message);
+      return 0;
+    }
+    throw error;
+  }
+}

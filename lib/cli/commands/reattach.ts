@@ -1,0 +1,70 @@
+import type { Action } from '../../orchestrate/decide.ts';
+import { newMemory } from '../../orchestrate/observe.ts';
+import { PERMISSIONS, pass } from '../../orchestrate/loop.ts';
+import type { Permissions } from '../../orchestrate/world.ts';
+import type { Actor } from '../../store/events.ts';
+import { takeRole } from '../../store/role.ts';
+import { ensureOrchestrator, untilResigned } from '../ensure-orchestrator.ts';
+import { followUntilFinal } from '../follow.ts';
+import { interruptSignal } from '../interrupt.ts';
+import type { Verb } from '../program.ts';
+import { findState } from '../root.ts';
+import { tellEnd } from '../tell-end.ts';
+
+type Args = { once: boolean; launch: boolean };
+
+const ROLE_BOUND_MS = 2_000;
+const PASSES_MAX = 10;
+
+/** `orch reattach`: repairs what crashed, goes on with what is left, and watches until it is done. */
+export const verb: Verb<Args> = {
+  command: 'reattach',
+  describe: 'Come back: repair, go on with what is left, watch until it is done',
+  builder: (yargs) =>
+    yargs
+      .option('once', { type: 'boolean', default: false, describe: 'One round in this process: repair and due restarts' })
+      .option('launch', { type: 'boolean', default: true, describe: 'Start work (--no-launch: repair only)' })
+      .example('$0 reattach', 'after an SSH drop; Ctrl+C only stops watching')
+      .example('$0 reattach --no-launch', 'settle the crashed, kill orphans, start nothing') as never,
+  handle: async (args) => {
+    const root = await findState(args.root);
+    if (!args.launch) return repair(root, PERMISSIONS.repair, args);
+    if (args.once) return repair(root, PERMISSIONS.once, args);
+    const signal = interruptSignal();
+    await ensureOrchestrator(root, true);
+    const tick = (): Promise<void> => ensureOrchestrator(root, false);
+    const { end, list } = await followUntilFinal(root, { json: args.json, quiet: args.quiet, signal, tick });
+    if (end === 'aborted') {
+      if (!args.json) process.stderr.write('orch: stopped watching; the work goes on\n');
+      return 130;
+    }
+    await untilResigned(root, signal);
+    return tellEnd(list, args);
+  },
+};
+
+/** Rounds in this process until one changes nothing. */
+async function repair(root: string, permissions: Permissions, output: { json: boolean; quiet: boolean }): Promise<number> {
+  const actor: Actor = { role: 'reattach', pid: process.pid };
+  const role = await takeRole(root, actor, ROLE_BOUND_MS);
+  const memory = newMemory();
+  try {
+    for (let round = 0; round < PASSES_MAX; round += 1) {
+      const { done } = await pass({ root, permissions, mode: 'detached', actor, memory });
+      for (const { action, ok, note } of done) tellAction(action, ok, note, output);
+      if (!done.some(({ ok }) => ok)) break;
+    }
+  } finally {
+    await role.release();
+  }
+  return 0;
+}
+
+function tellAction(action: Action, ok: boolean, note: string, output: { json: boolean; quiet: boolean }): void {
+  if (output.json) {
+    const at = Date.now() / 1000;
+    process.stdout.write(`${JSON.stringify({ schema: 'orch.event/1', at, event: 'action', ...action, ok, note })}\n`);
+  } else if (!output.quiet) {
+    process.stdout.write(`${action.type} ${action.id ?? ''} ${ok ? '' : 'not done '}${note}\n`);
+  }
+}

@@ -1,0 +1,126 @@
+import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { OrchError } from '../../errors.ts';
+import { launchWorker } from '../../executors/launch.ts';
+import { openRepository } from '../../git/repository.ts';
+import { applyJoining, join } from '../../orchestrate/join.ts';
+import { PERMISSIONS, pass } from '../../orchestrate/loop.ts';
+import { newMemory, observe } from '../../orchestrate/observe.ts';
+import { ENV, errPath, outPath, STATE_FOLDERS, worktreePath } from '../../protocol/layout.ts';
+import { DEFAULT_OPTIONS, type FrozenPlan } from '../../protocol/plan.ts';
+import { trackedUnder, resolveCommit } from '../../git/repository.ts';
+import type { Actor } from '../../store/events.ts';
+import { makeFolders, refuseTracked } from '../../store/folders.ts';
+import { plannedWorkstream, readPlan, writePlan } from '../../store/plans.ts';
+import { leaseOf, readRecord } from '../../store/records.ts';
+import { takeRole } from '../../store/role.ts';
+import { interruptSignal } from '../interrupt.ts';
+import { planForLaunch } from '../plan-for-launch.ts';
+import type { Verb } from '../program.ts';
+import { stopWorkstream } from '../stop-workstream.ts';
+import { tailFiles } from '../tail-files.ts';
+
+type Args = { workstream: string; worktree?: string | undefined; plan?: string[] | undefined };
+
+const ROLE_BOUND_MS = 2_000;
+const STOP_GRACE_MS = 10_000;
+
+/** `orch worker`: one worker in the foreground, for debugging. It stops within 5 s of losing this process. */
+export const verb: Verb<Args> = {
+  command: 'worker [plan..]',
+  describe: 'Carry out one workstream in the foreground, for debugging',
+  builder: (yargs) =>
+    yargs
+      .positional('plan', { type: 'string', array: true, describe: 'Where its plan is, if nothing was launched yet' })
+      .option('workstream', { type: 'string', demandOption: true, describe: 'Its id' })
+      .option('worktree', { type: 'string', describe: 'Its worktree; always .worktrees/<id>' })
+      .example('$0 worker --workstream WS-001', 'see what it does') as never,
+  handle: async (args) => {
+    const { root } = await openRepository(args.root ?? process.env[ENV.root] ?? '.');
+    const id = args.workstream;
+    refuseOtherWorktree(root, id, args.worktree);
+    const actor: Actor = { role: 'worker-command', pid: process.pid };
+    refuseTracked(await trackedUnder(root, STATE_FOLDERS));
+    makeFolders(root);
+    const role = await takeRole(root, actor, ROLE_BOUND_MS);
+    try {
+      await pass({ root, permissions: PERMISSIONS.repair, mode: 'attached', actor, memory: newMemory() });
+      await queue(root, id, args.plan ?? [], actor);
+      return await carryOut(root, id, actor);
+    } finally {
+      await role.release();
+    }
+  },
+};
+
+function refuseOtherWorktree(root: string, id: string, worktree: string | undefined): void {
+  if (worktree === undefined) return;
+  const own = worktreePath(root, id);
+  const named = resolve(worktree);
+  if (named === own || resolve(realpathSync(resolve(worktree, '..', '..')), '.worktrees', id) === own) return;
+  const hint = `Leave --worktree away, or give ${own}.`;
+  throw new OrchError('USAGE', `the worktree of ${id} is ${own}, not ${named}`, { hint });
+}
+
+/** Makes the workstream pending: of the frozen plan, or where there is none, of the plan on paper. */
+async function queue(root: string, id: string, files: string[], actor: Actor): Promise<void> {
+  const frozen = readPlan(root);
+  const plan = plannedWorkstream(frozen, id) === null ? await freeze(root, id, files, frozen) : frozen;
+  const planned = plannedWorkstream(plan, id);
+  if (plan === null || planned === null) throw new OrchError('NO_WORKSTREAM', `the plan has no workstream ${id}`);
+  const world = await observe(root, newMemory());
+  const read = world.byId.get(id)?.read;
+  if (read?.kind === 'record' && read.record.status === 'pending') return;
+  // Only this one: what else is in the plan is not looked at.
+  const [joining] = join({ ...world, views: [] }, [planned], false);
+  if (joining === undefined || joining.how === 'adopt') {
+    throw new OrchError('BUSY', `${id} is at work already`, { hint: 'Look at it with `orch logs -f`.' });
+  }
+  if (joining.how === 'keep') {
+    throw new OrchError('BUSY', `${id} is completed already`, { hint: 'Start it over with `orch launch --fresh --only`.' });
+  }
+  await applyJoining(world, plan, joining, false, actor);
+}
+
+async function freeze(root: string, id: string, files: string[], frozen: FrozenPlan | null): Promise<FrozenPlan> {
+  const workstreams = await planForLaunch(root, { plan: files, only: [id], skip: [], tool: null });
+  const base = await resolveCommit(root, 'HEAD');
+  const earlier = frozen?.workstreams ?? [];
+  const plan: FrozenPlan = {
+    schema: 'orch.plan-frozen/1',
+    run: frozen?.run ?? crypto.randomUUID(),
+    created_at: Date.now() / 1000,
+    base: frozen?.base ?? base,
+    mode: 'attached',
+    options: frozen?.options ?? DEFAULT_OPTIONS,
+    workstreams: [...earlier, ...workstreams],
+  };
+  await writePlan(root, plan);
+  return plan;
+}
+
+async function carryOut(root: string, id: string, actor: Actor): Promise<number> {
+  const read = readRecord(root, id);
+  if (read.kind !== 'record') throw new OrchError('NO_WORKSTREAM', `${id} has no record`);
+  const signal = interruptSignal();
+  const tail = tailFiles([
+    { path: outPath(root, id), to: process.stdout },
+    { path: errPath(root, id), to: process.stderr },
+  ]);
+  const launched = await launchWorker(root, id, leaseOf(read.record), 'attached', actor);
+  if (!launched.ok) throw new OrchError('BUSY', `${id} was not started: ${launched.why}`);
+  signal.addEventListener('abort', () => {
+    void stopWorkstream(root, id, { graceMs: STOP_GRACE_MS, presumeDead: false, actor });
+  });
+  // The child does not keep this process alive by itself.
+  const alive = setInterval(() => undefined, 1_000);
+  await launched.child.exited;
+  clearInterval(alive);
+  await launched.child.abandon();
+  tail.end();
+  const last = readRecord(root, id);
+  const status = last.kind === 'record' ? last.record.status : last.kind;
+  process.stderr.write(`orch: ${id} ${status}\n`);
+  if (signal.aborted) return 130;
+  return status === 'completed' ? 0 : 1;
+}

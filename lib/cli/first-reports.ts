@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OrchError } from '../errors.ts';
+import { type FrozenPlan, type PlannedWorkstream } from '../protocol/plan.ts';
+import { isSuccess, type StatusRecord } from '../protocol/status.ts';
+import { orchestratorLogPath } from '../protocol/layout.ts';
+import { readRecord } from '../store/records.ts';
+import { currentOrchestrator } from '../store/role.ts';
+
+const BOUND_MS = 30_000;
+const LOOK_MS = 50;
+
+/** Waits until the first workers have passed the gate and reported, and prints them; 1 if one could not start. */
+export async function firstReports(
+  root: string,
+  plan: FrozenPlan,
+  output: { json: boolean; quiet: boolean },
+): Promise<number> {
+  const records = await waitForFirst(root, plan);
+  const begun = records.filter(({ status }) => status !== 'pending' && status !== 'blocked');
+  const failed = begun.filter(({ status }) => status === 'starting' || status === 'crashed');
+  if (output.json) {
+    const workstreams = begun.map(({ workstream, status, pid, worktree, branch, attempt }) => ({ workstream, status, pid, worktree, branch, attempt }));
+    process.stdout.write(`${JSON.stringify({ schema: 'orch.launch/1', run: plan.run, workstreams })}\n`);
+  } else if (!output.quiet) {
+    for (const { workstream, status, pid, worktree } of begun) {
+      process.stdout.write(`${workstream}  ${status}${pid === null ? '' : `  pid ${pid}`}  ${worktree}\n`);
+    }
+    const waiting = plan.workstreams.length - begun.length;
+    if (waiting > 0) process.stdout.write(`${waiting} more wait for their turn.\n`);
+    process.stdout.write('You may close this terminal. `orch status` polls, `orch reattach` watches.\n');
+  }
+  return failed.length > 0 ? 1 : 0;
+}
+
+/** Ready from the start, and as many as may run at once. */
+function firstOf(plan: FrozenPlan): PlannedWorkstream[] {
+  return plan.workstreams.filter(({ depends_on }) => depends_on.length === 0);
+}
+
+async function waitForFirst(root: string, plan: FrozenPlan): Promise<StatusRecord[]> {
+  const bound = performance.now() + BOUND_MS;
+  for (;;) {
+    const records = plan.workstreams.map(({ id }) => readRecord(root, id)).flatMap((read) => (read.kind === 'record' ? [read.record] : []));
+    const begun = records.filter(({ status }) => !['pending', 'blocked', 'starting'].includes(status));
+    const wanted = Math.min(plan.options.maxParallel, firstOf(plan).length);
+    if (begun.length >= wanted || records.every(isSuccess)) return records;
+    const orchestrator = await currentOrchestrator(root);
+    if (orchestrator?.alive === false && orchestrator.ended_at === null) {
+      const hint = `Look at ${orchestratorLogPath(root)}, then run \`orch reattach\`.`;
+      throw new OrchError('START_FAILED', `the background orchestrator (pid ${orchestrator.pid}) ended at once`, { hint });
+    }
+    if (orchestrator?.ended_at !== null && orchestrator !== null) return records;
+    if (performance.now() > bound) return records;
+    await sleep(LOOK_MS);
+  }
+}

@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto';
+import { OrchError } from '../errors.ts';
+import { builtFile } from '../executors/launch.ts';
+import { branchFaults } from '../git/branches.ts';
+import { hasTrackedChanges, openRepository, resolveCommit, trackedUnder } from '../git/repository.ts';
+import { applyJoining, type Joining, join } from '../orchestrate/join.ts';
+import { newMemory, observe } from '../orchestrate/observe.ts';
+import { PERMISSIONS, pass } from '../orchestrate/loop.ts';
+import { wavesOf } from '../plan/graph.ts';
+import { startOrchestrator } from '../process/background.ts';
+import { branchOf, ENV, holdPath, orchestratorLogPath, STATE_FOLDERS, worktreePath } from '../protocol/layout.ts';
+import { DEFAULT_OPTIONS, type FrozenPlan, type PlannedWorkstream, type PlanOptions, taskText } from '../protocol/plan.ts';
+import { type Actor, audit } from '../store/events.ts';
+import { makeFolders, refuseTracked } from '../store/folders.ts';
+import { writePlan } from '../store/plans.ts';
+import { readRecord } from '../store/records.ts';
+import { takeRole } from '../store/role.ts';
+import { removeFile } from '../store/signs.ts';
+import { orchestratorEnvironment } from '../tools/environment.ts';
+import { firstReports } from './first-reports.ts';
+import { planForLaunch } from './plan-for-launch.ts';
+
+export type LaunchRequest = {
+  root: string | undefined;
+  plan: string[];
+  only: string[];
+  skip: string[];
+  base: string;
+  fresh: boolean;
+  dryRun: boolean;
+  allowDirty: boolean;
+  json: boolean;
+  quiet: boolean;
+  options: Partial<PlanOptions> & { tool: string[] | null };
+};
+
+const ROLE_BOUND_MS = 2_000;
+
+/** Everything from a plan on paper to workers that have begun: exit code 0, or 1 if one could not start. */
+export async function launchPlan(request: LaunchRequest): Promise<number> {
+  const { root } = await openRepository(request.root ?? process.env[ENV.root] ?? '.');
+  const { plan: files, only, skip, options } = request;
+  const workstreams = await planForLaunch(root, { plan: files, only, skip, tool: options.tool });
+  const base = await resolveCommit(root, request.base);
+  if (request.dryRun) return showDryRun(root, workstreams, base, request.json);
+  await refuseDirty(root, request.allowDirty);
+  refuseTracked(await trackedUnder(root, STATE_FOLDERS));
+  makeFolders(root);
+  const plan: FrozenPlan = {
+    schema: 'orch.plan-frozen/1',
+    run: randomUUID(),
+    created_at: Date.now() / 1000,
+    base,
+    mode: 'detached',
+    options: { ...DEFAULT_OPTIONS, ...options },
+    workstreams,
+  };
+  await startRun(root, plan, request.fresh);
+  return firstReports(root, plan, request);
+}
+
+/**
+ * Freezes the plan, joins it with what is there and starts the background orchestrator, all while holding the
+ * role, which the orchestrator inherits. Killed on the way: a plan without its records, which any orchestrator
+ * makes up for.
+ */
+async function startRun(root: string, plan: FrozenPlan, fresh: boolean): Promise<void> {
+  const actor: Actor = { role: 'launch', pid: process.pid };
+  const role = await takeRole(root, actor, ROLE_BOUND_MS);
+  try {
+    // First settle what died, so that nobody is adopted who is not there.
+    await pass({ root, permissions: PERMISSIONS.repair, mode: 'detached', actor, memory: newMemory() });
+    const world = await observe(root, newMemory());
+    const joinings = join(world, plan.workstreams, fresh);
+    await refuseTakenBranches(root, joinings);
+    warnOfOthers(world.views.filter(({ id, planned }) => planned !== null && !joinings.some((one) => one.id === id)).map(({ id }) => id));
+    await writePlan(root, plan);
+    for (const joining of joinings) await applyJoining(world, plan, joining, fresh, actor);
+    if (removeFile(holdPath(root))) audit(root, actor, { event: 'hold', workstream: null, why: 'lifted by a launch' });
+    await startOrchestrator({
+      script: builtFile('orch.js'),
+      root,
+      env: orchestratorEnvironment(process.env),
+      logPath: orchestratorLogPath(root),
+      beforeOpen: (pid) => role.bequeath(pid),
+    });
+  } finally {
+    await role.release();
+  }
+}
+
+async function refuseTakenBranches(root: string, joinings: readonly Joining[]): Promise<void> {
+  const ids = joinings.map(({ id }) => id);
+  const [fault] = await branchFaults(root, ids, (id) => readRecord(root, id).kind === 'record');
+  if (fault !== undefined) throw new OrchError('BRANCH_TAKEN', fault.message, { hint: fault.hint });
+}
+
+function warnOfOthers(ids: readonly string[]): void {
+  if (ids.length === 0) return;
+  const names = `${ids.slice(0, 10).join(', ')}${ids.length > 10 ? ', …' : ''}`;
+  process.stderr.write(`orch: warning: the plan before had ${names}; they stay as they are and do not go on\n`);
+}
+
+async function refuseDirty(root: string, allowed: boolean): Promise<void> {
+  if (allowed) return;
+  const changed = await hasTrackedChanges(root);
+  if (changed.length === 0) return;
+  const names = `${changed.slice(0, 3).join(', ')}${changed.length > 3 ? `, … (${changed.length})` : ''}`;
+  const hint = 'The workstreams would not see them. Commit or stash them, or add --allow-dirty.';
+  throw new OrchError('DIRTY_CHECKOUT', `there are uncommitted changes: ${names}`, { hint });
+}
+
+function showDryRun(root: string, workstreams: PlannedWorkstream[], base: string, json: boolean): number {
+  const waves = wavesOf(workstreams);
+  if (json) {
+    const list = workstreams.map(({ id, tasks, depends_on }) => ({
+      workstream: id,
+      branch: branchOf(id),
+      worktree: worktreePath(root, id),
+      depends_on,
+      tasks: tasks.map(taskText),
+    }));
+    process.stdout.write(`${JSON.stringify({ schema: 'orch.dry-run/1', base, waves, workstreams: list })}\n`);
+    return 0;
+  }
+  process.stdout.write(`Base ${base}. Nothing is touched; a launch would do this:\n`);
+  for (const [index, wave] of waves.entries()) {
+    process.stdout.write(`\nWave ${index + 1}\n`);
+    for (const id of wave) {
+      const workstream = workstreams.find((one) => one.id === id);
+      process.stdout.write(`  ${id}  git worktree add ${worktreePath(root, id)} ${branchOf(id)}\n`);
+      for (const task of workstream?.tasks ?? []) process.stdout.write(`    ${JSON.stringify(taskText(task))}\n`);
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,39 @@
+import module from 'node:module';
+import { reportFailure } from './failure.ts';
+
+/**
+ * The way in. Two callers are in a hurry and skip yargs: `orch status`, which people and scripts poll, and the
+ * background orchestrator.
+ */
+
+// Node 22 and newer keep compiled code between starts.
+(module as { enableCompileCache?: () => unknown }).enableCompileCache?.();
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [verb, ...rest] = argv;
+  if (verb === '_orchestrate') {
+    const { orchestrateInBackground } = await import('./background.ts');
+    return orchestrateInBackground(rest[1] ?? '');
+  }
+  if (verb === 'status') {
+    const { quickStatus } = await import('./quick.ts');
+    const code = await quickStatus(rest);
+    if (code !== null) return code;
+  }
+  const { runProgram } = await import('./program.ts');
+  return runProgram(argv);
+}
+
+const argv = process.argv.slice(2);
+// A reader that has enough (`orch logs | head`) is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 70);
+});
+main(argv).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.exitCode = reportFailure(error, argv.includes('--json'));
+  },
+);

@@ -1,0 +1,58 @@
+import yargs, { type CommandModule } from 'yargs';
+import { OrchError } from '../errors.ts';
+import { type GlobalOptions, globalOptions } from './options.ts';
+import { VERSION } from './version.ts';
+
+/** A verb: how it is called, and what it does. Its exit code is what `handle` returns. */
+export type Verb<T> = {
+  command: string;
+  describe: string;
+  builder: NonNullable<CommandModule<GlobalOptions, T>['builder']>;
+  handle: (args: T & GlobalOptions) => Promise<number>;
+};
+
+const VERBS: Record<string, () => Promise<{ verb: Verb<never> }>> = {
+  launch: () => import('./commands/launch.ts') as Promise<{ verb: Verb<never> }>,
+  status: () => import('./commands/status.ts') as Promise<{ verb: Verb<never> }>,
+  reattach: () => import('./commands/reattach.ts') as Promise<{ verb: Verb<never> }>,
+  wait: () => import('./commands/wait.ts') as Promise<{ verb: Verb<never> }>,
+  logs: () => import('./commands/logs.ts') as Promise<{ verb: Verb<never> }>,
+  stop: () => import('./commands/stop.ts') as Promise<{ verb: Verb<never> }>,
+  reap: () => import('./commands/reap.ts') as Promise<{ verb: Verb<never> }>,
+  worker: () => import('./commands/worker.ts') as Promise<{ verb: Verb<never> }>,
+  demo: () => import('./commands/demo.ts') as Promise<{ verb: Verb<never> }>,
+};
+
+/** Parses the command line and runs its verb. Only the verb that is asked for is loaded. */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  const named = argv.find((word) => Object.hasOwn(VERBS, word));
+  const loaders = named === undefined ? Object.values(VERBS) : [VERBS[named]];
+  let code = 0;
+  let program = globalOptions(yargs([...argv]).scriptName('orch'));
+  for (const load of loaders) {
+    if (load === undefined) continue;
+    const { verb } = await load();
+    const { command, describe, builder, handle } = verb;
+    const handler = async (args: never): Promise<void> => {
+      code = await handle(args);
+    };
+    program = program.command({ command, describe, builder, handler } as unknown as CommandModule) as typeof program;
+  }
+  await program
+    .usage('$0 <command>\n\nRuns a long refactor as independent workstreams that survive crashes and SSH drops.')
+    .epilogue('`orch <command> --help` shows the options and examples of each command.')
+    .version(VERSION)
+    .alias('h', 'help')
+    .strict()
+    .demandCommand(1, 'Which command?')
+    .recommendCommands()
+    .wrap(process.stdout.isTTY ? Math.min(process.stdout.columns, 100) : 100)
+    .exitProcess(false)
+    .fail((message: string | null, error: Error | undefined) => {
+      if (error !== undefined) throw error;
+      const hint = `Try \`orch ${named === undefined ? '' : `${named} `}--help\`.`;
+      throw new OrchError('USAGE', (message ?? 'bad usage').replaceAll('\n', ' '), { hint });
+    })
+    .parseAsync();
+  return code;
+}

@@ -1,0 +1,33 @@
+import { open, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errnoOf } from '../errors.ts';
+
+/** Brings a file or folder to the disk; one that does not exist is passed over. */
+export async function sync(path: string): Promise<void> {
+  let handle: Awaited<ReturnType<typeof open>>;
+  try {
+    handle = await open(path, 'r');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Replaces a file whole and durably: readers see the old text or the new one, after a power loss too. */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  const temporary = `${path}.new`;
+  const handle = await open(temporary, 'w', 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(temporary, path);
+  await sync(dirname(path));
+}

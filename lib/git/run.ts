@@ -1,0 +1,148 @@
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { execa } from 'execa';
+import { OrchError } from '../errors.ts';
+
+const CONFIG = [
+  'core.hooksPath=/dev/null',
+  'commit.gpgSign=false',
+  'core.fsmonitor=false',
+  'core.fsync=committed,loose-object,reference',
+  'gc.auto=0',
+  'maintenance.auto=0',
+  'advice.detachedHead=false',
+  // A user's setting of these would skip unreadable files, refuse mixed line ends, touch submodules, or
+  // leave out the reflog that shows the commits a tool made and dropped.
+  'add.ignoreErrors=false',
+  'core.safecrlf=false',
+  'submodule.recurse=false',
+  'core.logAllRefUpdates=true',
+  'i18n.commitEncoding=UTF-8',
+  'worktree.useRelativePaths=false',
+].flatMap((setting) => ['-c', setting]);
+
+const DEFAULT_TIMEOUT_MS = 10 * 60_000;
+
+export type GitOptions = {
+  /** The repository, where it must not be looked for: a tool may have replaced a worktree's `.git`. */
+  gitDir?: string;
+  workTree?: string;
+  /** Looks for the repository in the folders above `cwd` too. */
+  discover?: boolean;
+  /** A temporary index. */
+  index?: string;
+  /** Text for stdin, which is closed otherwise. */
+  input?: string;
+  /** Exit codes other than 0 that are an answer, not a failure. */
+  answers?: readonly number[];
+  env?: Readonly<Record<string, string>>;
+  timeoutMs?: number;
+};
+
+export type GitResult = { code: number; stdout: string; stderr: string };
+
+/**
+ * Runs one git command in `cwd` without hooks, prompts, signing or inherited `GIT_*` variables.
+ * Throws GIT_FAILED for each exit code that is neither 0 nor in `answers`, and for a time-out (default
+ * 10 min); GIT_TOO_OLD where there is no git. On Linux the command ends when this process does.
+ */
+export async function git(
+  cwd: string,
+  args: readonly string[],
+  options: GitOptions = {},
+): Promise<GitResult> {
+  const place = [
+    ...(options.gitDir === undefined ? [] : [`--git-dir=${options.gitDir}`]),
+    ...(options.workTree === undefined ? [] : [`--work-tree=${options.workTree}`]),
+  ];
+  const [file = 'git', ...before] = [...(await tether()), 'git'];
+  const result = await execa(file, [...before, ...CONFIG, ...place, ...args], {
+    cwd,
+    env: environment(cwd, options),
+    extendEnv: false,
+    reject: false,
+    stripFinalNewline: false,
+    timeout: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+  });
+  const { exitCode: code, stdout, stderr } = result;
+  if (code !== undefined && !result.isTerminated && (code === 0 || options.answers?.includes(code))) {
+    if (!result.isMaxBuffer) return { code, stdout, stderr };
+  }
+  const missing = before.length === 0 ? result.code === 'ENOENT' && existsSync(cwd) : code === 127;
+  if (missing) throw gitMissing(result.cause);
+  throw failure(args, cwd, result);
+}
+
+/** The parts of NUL-separated output. */
+export function splitNul(text: string): string[] {
+  return text.split('\0').filter((part) => part !== '');
+}
+
+function environment(cwd: string, options: GitOptions): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) {
+    if (value !== undefined && !/^GIT_/i.test(name)) env[name] = value;
+  }
+  return {
+    ...env,
+    LC_ALL: 'C',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_EDITOR: 'true',
+    GIT_OPTIONAL_LOCKS: '0',
+    // A worktree lies inside the user's checkout: where a tool has removed its `.git`, git would go up and
+    // reset that checkout instead.
+    ...(options.discover ? {} : { GIT_CEILING_DIRECTORIES: dirname(cwd) }),
+    ...(options.index === undefined ? {} : { GIT_INDEX_FILE: options.index }),
+    ...options.env,
+  };
+}
+
+const TETHER = ['setpriv', '--pdeathsig', 'TERM'];
+let tethered: Promise<string[]> | null = null;
+
+/**
+ * A prefix that makes the kernel end git when this process dies, by kill -9 too; git then removes its lock
+ * files. Empty where there is no such program (macOS, busybox): then git may outlive us for a moment.
+ */
+function tether(): Promise<string[]> {
+  tethered ??= probeTether();
+  return tethered;
+}
+
+async function probeTether(): Promise<string[]> {
+  if (process.platform !== 'linux') return [];
+  const [file = '', ...args] = TETHER;
+  const probe = await execa(file, [...args, 'git', '--version'], { reject: false, stdin: 'ignore' });
+  return probe.exitCode === 0 ? TETHER : [];
+}
+
+function gitMissing(cause: unknown): OrchError {
+  return new OrchError('GIT_TOO_OLD', 'git was not found', {
+    hint: 'Install git 2.38 or newer and put it on PATH.',
+    cause,
+  });
+}
+
+type Outcome = {
+  exitCode?: number | undefined;
+  signal?: string | undefined;
+  timedOut: boolean;
+  stderr: string;
+  originalMessage?: string | undefined;
+};
+
+function failure(args: readonly string[], cwd: string, result: Outcome): OrchError {
+  const shown = args.map((arg) => (/^[\w@%+=:,./^{}~-]+$/.test(arg) ? arg : JSON.stringify(arg))).join(' ');
+  const cut = shown.length > 300 ? `${shown.slice(0, 299)}…` : shown;
+  const how = result.timedOut
+    ? 'took too long'
+    : result.exitCode === undefined
+      ? `ended without an exit code (${result.signal ?? result.originalMessage ?? 'unknown'})`
+      : `failed with exit code ${result.exitCode}`;
+  const last = result.stderr.trim().split('\n').slice(-3).join('\n');
+  return new OrchError('GIT_FAILED', `git ${cut} ${how}${last === '' ? '' : `: ${last}`}`, {
+    hint: `See what git says of it in ${cwd}; then run the same orch command again.`,
+    cause: result,
+  });
+}

@@ -1,0 +1,58 @@
+import type { Worktree } from './admin.ts';
+import { placeOf } from './nested.ts';
+import { git, splitNul } from './run.ts';
+
+export type Staging = {
+  /** A temporary index; the worktree's own otherwise. */
+  index?: string;
+  /** Paths whose content is never read: copied files. */
+  exclude: readonly string[];
+  /** Nested repositories. */
+  nested: readonly string[];
+  /** The commit whose version of the excluded paths is staged instead; null: they are not staged at all. */
+  keep: string | null;
+};
+
+/**
+ * Stages all that is in the worktree but ignored files, `exclude` and `nested`, and returns the tree.
+ * Fails if one file cannot be read, rather than leave it out.
+ */
+export async function stageAll(worktree: Worktree, staging: Staging): Promise<string> {
+  const place = placeOf(worktree, staging.index);
+  await unstage(worktree, staging);
+  const left = [...staging.exclude, ...staging.nested].map((path) => `:(exclude,top,literal)${path}`);
+  await git(worktree.path, ['add', '--all', '--', ':(top)', ...left], place);
+  return writeTree(worktree, staging.index);
+}
+
+/** Takes nested repositories out of the index and sets the excluded paths back to their version in `keep`. */
+export async function unstage(worktree: Worktree, staging: Staging): Promise<void> {
+  const place = placeOf(worktree, staging.index);
+  const { exclude, nested, keep } = staging;
+  const remove = [
+    '--literal-pathspecs',
+    'rm',
+    '-r',
+    '--cached',
+    '--force',
+    '--quiet',
+    '--ignore-unmatch',
+    '--',
+  ];
+  const drop = keep === null ? [...nested, ...exclude] : nested;
+  if (drop.length > 0) await git(worktree.path, [...remove, ...drop], place);
+  if (keep !== null && exclude.length > 0) {
+    await git(worktree.path, ['--literal-pathspecs', 'reset', '--quiet', keep, '--', ...exclude], place);
+  }
+}
+
+/** The tree of an index without unmerged files. */
+export async function writeTree(worktree: Worktree, index?: string): Promise<string> {
+  return (await git(worktree.path, ['write-tree'], placeOf(worktree, index))).stdout.trim();
+}
+
+/** True if the index holds the sides of a merge that was not finished. */
+export async function isUnmerged(worktree: Worktree, index?: string): Promise<boolean> {
+  const { stdout } = await git(worktree.path, ['ls-files', '-z', '--unmerged'], placeOf(worktree, index));
+  return splitNul(stdout).length > 0;
+}

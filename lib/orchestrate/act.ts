@@ -1,0 +1,187 @@
+import { errnoOf, messageOf, OrchError } from '../errors.ts';
+import { launchWorker } from '../executors/launch.ts';
+import { judge } from '../process/identity.ts';
+import { findKin, type Kin } from '../process/kin.ts';
+import { killKin } from '../process/kill.ts';
+import type { GatedChild } from '../process/spawn.ts';
+import { isAliveState, type StatusRecord } from '../protocol/status.ts';
+import type { RecordEvent, Writer } from '../protocol/transitions.ts';
+import { type Actor, audit } from '../store/events.ts';
+import { type Change, changeRecord, createRecord, leaseOf, readRecord } from '../store/records.ts';
+import { removeFile } from '../store/signs.ts';
+import type { Action } from './decide.ts';
+import { firstRecord } from './first-record.ts';
+import { isStopAsked, traceOf } from './observe.ts';
+import { recordOf, type View, type World } from './world.ts';
+
+/** What became of an action: done, or why not. A refusal is no error: the world had moved on. */
+export type Done = { action: Action; ok: boolean; note: string; child?: GatedChild };
+
+const KILL_BOUND_MS = 20_000;
+const ORPHAN_GRACE_MS = 2_000;
+
+/**
+ * Does one action, after checking under the lock that its reason still holds.
+ * @throws OrchError where orch itself cannot go on (a full disk, a lost role).
+ */
+export async function act(world: World, action: Action, mode: 'attached' | 'detached', actor: Actor): Promise<Done> {
+  const { root } = world;
+  const view = action.id === null ? undefined : world.byId.get(action.id);
+  const record = view === undefined ? null : recordOf(view);
+  switch (action.type) {
+    case 'create':
+      return create(world, action, mode, actor);
+    case 'kill':
+      return kill(root, action, actor);
+    case 'end':
+      return end(root, action, view, actor);
+    case 'settle': {
+      const event = { ...action, type: 'end', exitCode: null, signal: null } as const;
+      const writer: Writer = 'settler';
+      return change(root, action, record, writer, actor, event, isProvedDead);
+    }
+    case 'requeue':
+      return change(root, action, record, 'orchestrator', actor, { type: 'requeue', restarts: action.restarts, reason: null });
+    case 'block':
+      return change(root, action, record, 'orchestrator', actor, {
+        type: 'block',
+        blockedBy: action.blockedBy,
+        reason: action.reason,
+      });
+    case 'release': {
+      const restarts = record?.restarts ?? 0;
+      return change(root, action, record, 'orchestrator', actor, { type: 'requeue', restarts, reason: null });
+    }
+    case 'launch':
+      return launch(root, action, record, mode, actor);
+    case 'remove':
+      return remove(root, action, view, actor);
+  }
+}
+
+/** Only what is proved dead is settled; a worker that came to life or ended by itself is left alone. */
+async function isProvedDead(current: StatusRecord): Promise<boolean> {
+  if (!isAliveState(current)) return current.status === 'pending' || current.status === 'crashed';
+  return (await judge(current.pid, current.identity)) === 'dead';
+}
+
+async function change(
+  root: string,
+  action: Action & { id: string },
+  record: StatusRecord | null,
+  writer: Writer,
+  actor: Actor,
+  event: RecordEvent,
+  guard?: (current: StatusRecord) => Promise<boolean>,
+): Promise<Done> {
+  if (record === null) return { action, ok: false, note: 'its record cannot be read' };
+  const { status } = record;
+  const same = async (current: StatusRecord): Promise<boolean> =>
+    current.status === status && (guard === undefined || (await guard(current)));
+  const changed: Change = await changeRecord(root, action.id, leaseOf(record), writer, actor, event, same);
+  return { action, ok: changed.ok, note: changed.ok ? '' : 'its record has changed meanwhile' };
+}
+
+async function create(
+  world: World,
+  action: Extract<Action, { type: 'create' }>,
+  mode: 'attached' | 'detached',
+  actor: Actor,
+): Promise<Done> {
+  const planned = world.byId.get(action.id)?.planned ?? null;
+  if (world.plan === null || planned === null) return { action, ok: false, note: 'it is not planned' };
+  const record = await firstRecord(world.root, world.plan, planned, mode);
+  const created = await createRecord(world.root, actor, record, { rebuild: action.rebuild });
+  return { action, ok: created.ok, note: created.ok ? '' : 'it has a record now' };
+}
+
+/** All processes of workers of `id` that are gone; `id` null: of workstreams that nobody knows. */
+async function leftoversOf(root: string, id: string | null): Promise<Kin[]> {
+  const read = id === null ? null : readRecord(root, id);
+  const record = read?.kind === 'record' ? read.record : null;
+  const { kin } = await findKin(root, id === null ? [] : [traceOf(root, id, record)]);
+  return kin.filter(({ workstream, ofLiveWorker }) => {
+    if (ofLiveWorker) return false;
+    return id === null ? readRecord(root, workstream).kind === 'missing' : workstream === id;
+  });
+}
+
+async function kill(root: string, action: Extract<Action, { type: 'kill' }>, actor: Actor): Promise<Done> {
+  const { killed, left } = await killKin(() => leftoversOf(root, action.id), {
+    graceMs: ORPHAN_GRACE_MS,
+    boundMs: KILL_BOUND_MS,
+    onSignal: (kin, signal) => logSignal(root, actor, kin, signal, action.why),
+  });
+  const blocked = left.map(({ pid, command }) => `${pid} (${command})`).join(', ');
+  if (left.length > 0) return { action, ok: false, note: `would not end: ${blocked}` };
+  return { action, ok: true, note: `${killed.length} killed` };
+}
+
+function logSignal(root: string, actor: Actor, kin: Kin, signal: string, why: string): void {
+  const { pid, proof, command, token } = kin;
+  audit(root, actor, { event: 'signal', workstream: kin.workstream, why, signal, pid, proof, token, command });
+}
+
+/** Kills a live worker that passed its bounds, with its whole tree, and settles it. */
+async function end(
+  root: string,
+  action: Extract<Action, { type: 'end' }>,
+  view: View | undefined,
+  actor: Actor,
+): Promise<Done> {
+  const record = view === undefined ? null : recordOf(view);
+  if (record === null || !isAliveState(record)) return { action, ok: false, note: 'its record has changed meanwhile' };
+  const { token } = record.identity;
+  const select = async (): Promise<Kin[]> => {
+    const { kin } = await findKin(root, [traceOf(root, action.id, record)]);
+    return kin.filter((one) => one.workstream === action.id && (one.token === null || one.token === token));
+  };
+  const onSignal = (kin: Kin, signal: string): void => logSignal(root, actor, kin, signal, action.reason.message);
+  const { left } = await killKin(select, { graceMs: 0, boundMs: KILL_BOUND_MS, onSignal });
+  if (left.some(({ proof }) => proof === 'worker')) return { action, ok: false, note: 'the worker would not end' };
+  const { status, reason } = action;
+  const event = { type: 'end', status, exitCode: null, signal: 'SIGKILL', reason } as const;
+  return change(root, action, record, 'settler', actor, event, isProvedDead);
+}
+
+async function launch(
+  root: string,
+  action: Extract<Action, { type: 'launch' }>,
+  record: StatusRecord | null,
+  mode: 'attached' | 'detached',
+  actor: Actor,
+): Promise<Done> {
+  if (record === null) return { action, ok: false, note: 'its record cannot be read' };
+  if (isStopAsked(root, action.id, record)) return { action, ok: false, note: 'a person asked it to stop' };
+  try {
+    const launched = await launchWorker(root, action.id, leaseOf(record), mode, actor);
+    if (!launched.ok) return { action, ok: false, note: launched.why };
+    return { action, ok: true, note: `pid ${launched.record.pid}`, child: launched.child };
+  } catch (error) {
+    if (!(error instanceof OrchError)) throw error;
+    return { action, ok: false, note: messageOf(error) };
+  }
+}
+
+function remove(
+  root: string,
+  action: Extract<Action, { type: 'remove' }>,
+  view: View | undefined,
+  actor: Actor,
+): Done {
+  const { path, why } = action.file;
+  const record = readRecord(root, action.id);
+  const before = view === undefined ? null : recordOf(view);
+  const unchanged = record.kind === 'record' && before !== null && record.record.last_update === before.last_update;
+  if (!unchanged) return { action, ok: false, note: 'its record has changed meanwhile' };
+  const removed = removeFile(path);
+  if (removed) audit(root, actor, { event: 'remove', workstream: action.id, why, path });
+  return { action, ok: removed, note: '' };
+}
+
+/** True for a fault that the next pass may not meet: the loop goes on. */
+export function isPassing(error: unknown): boolean {
+  if (error instanceof OrchError) return ['LOCK_HELD', 'DISK_FULL', 'IO', 'GIT_FAILED', 'SPAWN_FAILED'].includes(error.code);
+  return ['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'ESTALE', 'ENOSPC', 'EDQUOT', 'EACCES', 'EROFS'].includes(errnoOf(error) ?? '');
+}
+

@@ -1,0 +1,209 @@
+import { DEFAULT_OPTIONS, type PlanOptions } from '../protocol/plan.ts';
+import { isFinal, isSuccess, type Reason, type StatusRecord } from '../protocol/status.ts';
+import { type Permissions, recordOf, type StaleFile, type View, type World } from './world.ts';
+
+/** What should happen next. Each is checked again under the lock before it is done. */
+export type Action =
+  | { type: 'create'; id: string; rebuild: boolean; why: string }
+  | { type: 'kill'; id: string | null; why: string }
+  | { type: 'end'; id: string; status: 'timed_out' | 'stopped' | 'crashed'; reason: Reason }
+  | { type: 'settle'; id: string; status: 'crashed' | 'stopped'; reason: Reason }
+  | { type: 'requeue'; id: string; restarts: number; why: string }
+  | { type: 'block'; id: string; blockedBy: string[]; reason: Reason }
+  | { type: 'release'; id: string; why: string }
+  | { type: 'launch'; id: string; why: string }
+  | { type: 'remove'; id: string; file: StaleFile };
+
+const START_BOUND_MS = 60_000;
+/** A worker keeps its own time; the orchestrator steps in when that clearly fails. */
+const OVERDUE_SLACK_MS = 30_000;
+const KILL_SLACK_MS = 5_000;
+
+/** How long a crash waits for its restart: 1 s, 2 s, 4 s, … at most a minute. */
+export function backoffMs(restarts: number): number {
+  return Math.min(1_000 * 2 ** restarts, 60_000);
+}
+
+/**
+ * The heart: what one look at the world calls for. Pure. Nothing is ever done to what lives, nor to what cannot be
+ * judged; only a live worker past its bounds is ended.
+ */
+export function decide(world: World, permissions: Permissions): Action[] {
+  const options = world.plan?.options ?? DEFAULT_OPTIONS;
+  const actions: Action[] = [];
+  if (world.strays.length > 0) actions.push({ type: 'kill', id: null, why: 'their workstream does not exist any more' });
+  for (const view of world.views) actions.push(...tend(view, options, world, permissions));
+  if (permissions.launch || permissions.restart) actions.push(...launches(world, options, permissions));
+  return actions;
+}
+
+function tend(view: View, options: PlanOptions, world: World, permissions: Permissions): Action[] {
+  const { id } = view;
+  const actions: Action[] = [];
+  if (view.leftovers.length > 0) actions.push({ type: 'kill', id, why: 'their worker is gone' });
+  const record = recordOf(view);
+  if (record === null) return [...actions, ...tendUnreadable(view, permissions)];
+  for (const file of view.stale) actions.push({ type: 'remove', id, file });
+  switch (record.status) {
+    case 'starting':
+    case 'running':
+      actions.push(...tendLive(view, record, options));
+      break;
+    case 'crashed':
+      actions.push(...tendCrashed(view, record, options, world, permissions));
+      break;
+    case 'pending':
+    case 'blocked':
+      actions.push(...tendWaiting(view, record, world, options));
+      break;
+    default:
+      break;
+  }
+  return actions;
+}
+
+/** A planned workstream without a readable record gets a new one, unless its worker lives and will write it. */
+function tendUnreadable(view: View, permissions: Permissions): Action[] {
+  const { id, read, planned, liveWorker, leftovers } = view;
+  if (planned === null || !permissions.launch || liveWorker !== null || leftovers.length > 0) return [];
+  if (read.kind === 'missing') return [{ type: 'create', id, rebuild: false, why: 'it has no record' }];
+  if (read.kind === 'unreadable') return [{ type: 'create', id, rebuild: true, why: `its record cannot be read: ${read.message}` }];
+  return [];
+}
+
+function tendLive(view: View, record: StatusRecord, options: PlanOptions): Action[] {
+  const { id, liveness, stopAskedMs } = view;
+  if (liveness === 'dead') return [{ type: 'settle', id, ...verdictOfDeath(view, record) }];
+  if (liveness !== 'alive') return [];
+  const hint = `\`orch retry ${id}\` goes on from the last checkpoint.`;
+  if (stopAskedMs !== null && stopAskedMs > options.stopGraceMs + KILL_SLACK_MS) {
+    const reason = { code: 'stopped', message: 'a person stopped it; it had to be killed', hint };
+    return [{ type: 'end', id, status: 'stopped', reason }];
+  }
+  if (record.status === 'starting' && view.sinceMs > START_BOUND_MS) {
+    const reason = { code: 'never_started', message: 'it did not begin within 60 s', hint: 'Look at `orch logs --stderr`.' };
+    return [{ type: 'end', id, status: 'crashed', reason }];
+  }
+  const timeoutMs = view.planned?.timeoutMs ?? options.timeoutMs;
+  if (record.status === 'running' && view.awakeMs > timeoutMs + OVERDUE_SLACK_MS) {
+    const reason = { code: 'timeout', message: 'it hung past its time and was killed', hint };
+    return [{ type: 'end', id, status: 'timed_out', reason }];
+  }
+  return [];
+}
+
+/** How a worker that is proved dead is settled: as stopped where a person had asked, else as crashed. */
+export function verdictOfDeath(view: View, record: StatusRecord): { status: 'crashed' | 'stopped'; reason: Reason } {
+  if (view.stopAskedMs !== null) {
+    const hint = `\`orch retry ${view.id}\` goes on from the last checkpoint.`;
+    return { status: 'stopped', reason: { code: 'stopped', message: 'it ended while a person was stopping it', hint } };
+  }
+  if (record.status === 'starting') {
+    const hint = `Look at \`orch logs ${view.id} --stderr\`.`;
+    return { status: 'crashed', reason: { code: 'never_started', message: `pid ${record.pid} ended before it began`, hint } };
+  }
+  const hint = 'It is restarted from its last checkpoint while restarts are left.';
+  return { status: 'crashed', reason: { code: 'lost', message: `pid ${record.pid} is gone without a last word`, hint } };
+}
+
+function tendCrashed(
+  view: View,
+  record: StatusRecord,
+  options: PlanOptions,
+  world: World,
+  permissions: Permissions,
+): Action[] {
+  const { id } = view;
+  if (view.stopAskedMs !== null && !isFinal(record, options.restart)) {
+    return [{ type: 'settle', id, ...verdictOfDeath(view, record) }];
+  }
+  if (!permissions.restart || world.held || view.planned === null || isFinal(record, options.restart)) return [];
+  if (view.leftovers.length > 0 || view.liveWorker !== null || view.sinceMs < backoffMs(record.restarts)) return [];
+  const why = `restart ${record.restarts + 1} of ${options.restart}`;
+  return [{ type: 'requeue', id, restarts: record.restarts + 1, why }];
+}
+
+function tendWaiting(view: View, record: StatusRecord, world: World, options: PlanOptions): Action[] {
+  const { id } = view;
+  if (record.status === 'pending' && view.stopAskedMs !== null) {
+    return [{ type: 'settle', id, ...verdictOfDeath(view, record) }];
+  }
+  if (view.planned === null) return [];
+  const failed = view.planned.depends_on.filter((dependency) => hasFailed(dependency, world, options));
+  if (failed.length > 0) {
+    const same = record.status === 'blocked' && failed.length === record.blocked_by.length && failed.every((one) => record.blocked_by.includes(one));
+    if (same) return [];
+    const message = `${failed.join(', ')} did not complete`;
+    const hint = `\`orch retry ${failed[0]}\` releases it.`;
+    return [{ type: 'block', id, blockedBy: failed, reason: { code: 'dependency', message, hint } }];
+  }
+  return record.status === 'blocked' ? [{ type: 'release', id, why: 'its dependencies are at work again' }] : [];
+}
+
+function dependencyRecord(id: string, world: World): StatusRecord | null {
+  const view = world.byId.get(id);
+  return view === undefined ? null : recordOf(view);
+}
+
+/** True if a dependency ended for good without success: no record and no verdict is neither. */
+function hasFailed(id: string, world: World, options: PlanOptions): boolean {
+  const record = dependencyRecord(id, world);
+  return record !== null && isFinal(record, options.restart) && !isSuccess(record);
+}
+
+function isReady(view: View, world: World): boolean {
+  if (view.planned === null || view.stopAskedMs !== null) return false;
+  if (view.leftovers.length > 0 || view.liveWorker !== null) return false;
+  return view.planned.depends_on.every((id) => {
+    const record = dependencyRecord(id, world);
+    return record !== null && isSuccess(record);
+  });
+}
+
+/** Slots are taken by the living and by those who may be. */
+function occupiesSlot(view: View): boolean {
+  if (view.liveWorker !== null) return true;
+  return view.liveness === 'alive' || view.liveness === 'unknown';
+}
+
+function launches(world: World, options: PlanOptions, permissions: Permissions): Action[] {
+  if (world.held) return [];
+  const free = options.maxParallel - world.views.filter(occupiesSlot).length;
+  const ready = world.views.filter((view) => {
+    const record = recordOf(view);
+    if (record === null || record.status !== 'pending' || !isReady(view, world)) return false;
+    return permissions.launch || record.restarts > 0;
+  });
+  // Array.sort is stable: equal priorities keep the order of the plan.
+  const order = ready.sort((a, b) => (b.planned?.priority ?? 0) - (a.planned?.priority ?? 0));
+  return order.slice(0, Math.max(free, 0)).map(({ id }) => ({ type: 'launch', id, why: 'its dependencies are done' }));
+}
+
+/** True while something may still happen without a person. */
+export function isOpen(world: World): boolean {
+  const limit = world.plan?.options.restart ?? DEFAULT_OPTIONS.restart;
+  return world.views.some((view) => {
+    const record = recordOf(view);
+    if (view.liveWorker !== null) return true;
+    if (record === null) return view.planned !== null && view.read.kind !== 'foreign';
+    if (view.liveness === 'unknown') return false;
+    if (record.status === 'pending' || record.status === 'crashed') {
+      if (view.planned === null || world.held) return false;
+      return !isFinal(record, limit) && !waitsForUnknown(view, world);
+    }
+    return !isFinal(record, limit);
+  });
+}
+
+/** True if a dependency cannot be judged, at whatever distance: then nothing here can go on. */
+function waitsForUnknown(view: View, world: World, seen = new Set<string>()): boolean {
+  for (const id of view.planned?.depends_on ?? []) {
+    if (seen.has(id)) continue;
+    seen.add(id);
+    const dependency = world.byId.get(id);
+    if (dependency === undefined) continue;
+    if (dependency.liveness === 'unknown' || dependency.read.kind === 'foreign') return true;
+    if (waitsForUnknown(dependency, world, seen)) return true;
+  }
+  return false;
+}

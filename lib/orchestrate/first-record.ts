@@ -1,0 +1,53 @@
+import { readCheckpoints } from '../git/checkpoint.ts';
+import { highestAttempt } from '../git/salvage.ts';
+import { branchOf, worktreePath } from '../protocol/layout.ts';
+import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
+import { type RecordOf, STATUS_SCHEMA } from '../protocol/status.ts';
+
+/**
+ * The record of a workstream that has none: what git knows of it (checkpoints, salvaged attempts) is taken over,
+ * so that a record that was deleted costs nothing.
+ */
+export async function firstRecord(
+  root: string,
+  plan: FrozenPlan,
+  workstream: PlannedWorkstream,
+  mode: 'attached' | 'detached',
+): Promise<RecordOf<'pending'>> {
+  const { id, title, depends_on, tasks, definition } = workstream;
+  const state = await readCheckpoints(root, id);
+  const done = tasks.filter(({ digest }) => state.done.includes(digest)).length;
+  return {
+    status: 'pending',
+    current_task: null,
+    progress: `${done}/${tasks.length}`,
+    last_update: Date.now() / 1000,
+    exit_code: null,
+    workstream: id,
+    schema: STATUS_SCHEMA,
+    title,
+    run: plan.run,
+    attempt: await highestAttempt(root, id),
+    restarts: 0,
+    mode,
+    pid: null,
+    identity: null,
+    tool: null,
+    tool_runs: [],
+    branch: branchOf(id),
+    worktree: worktreePath(root, id),
+    base: state.base,
+    head: state.tip,
+    depends_on,
+    blocked_by: [],
+    started_at: null,
+    ended_at: null,
+    signal: null,
+    reason: null,
+    checks: [],
+    usage: null,
+    containment: 'none yet',
+    fresh: false,
+    definition,
+  };
+}

@@ -1,0 +1,82 @@
+import { OrchError } from '../errors.ts';
+import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
+import { isSuccess } from '../protocol/status.ts';
+import type { Actor } from '../store/events.ts';
+import { changeRecord, createRecord, leaseOf } from '../store/records.ts';
+import { firstRecord } from './first-record.ts';
+import { recordOf, type View, type World } from './world.ts';
+
+/** How a workstream of a new plan meets what is already there under its id. */
+export type Joining =
+  | { how: 'create'; id: string; rebuild: boolean }
+  | { how: 'adopt'; id: string }
+  | { how: 'keep'; id: string }
+  | { how: 'requeue'; id: string };
+
+/**
+ * Joins a new plan with earlier records by id. The living are adopted; what is completed is kept if its definition
+ * is the same; everything else begins a new attempt from its checkpoint. Pure, so that nothing is written before
+ * all of it is known to be possible.
+ * @throws OrchError DEFINITION_CHANGED, BUSY (a live worker outside the new plan), PLAN_INVALID.
+ */
+export function join(world: World, workstreams: readonly PlannedWorkstream[], fresh: boolean): Joining[] {
+  const planned = new Set(workstreams.map(({ id }) => id));
+  const outside = world.views.find((view) => !planned.has(view.id) && mayLive(view));
+  if (outside !== undefined) {
+    const hint = 'Wait for it, stop it with `orch stop`, or launch a plan that has it too.';
+    throw new OrchError('BUSY', `${outside.id} is at work and not in this plan`, { hint });
+  }
+  return workstreams.map((workstream) => joinOne(world.byId.get(workstream.id), workstream, fresh));
+}
+
+function mayLive(view: View): boolean {
+  return view.liveWorker !== null || view.liveness === 'alive' || view.liveness === 'unknown';
+}
+
+function joinOne(view: View | undefined, workstream: PlannedWorkstream, fresh: boolean): Joining {
+  const { id } = workstream;
+  if (view === undefined || view.read.kind === 'missing') return { how: 'create', id, rebuild: false };
+  if (mayLive(view)) return { how: 'adopt', id };
+  if (view.read.kind === 'foreign') {
+    const hint = 'Give the workstream another id, or move that record away.';
+    throw new OrchError('PLAN_INVALID', `${id} is the id of a foreign worker's record`, { hint });
+  }
+  const record = recordOf(view);
+  if (record === null) return { how: 'create', id, rebuild: true };
+  if (!isSuccess(record) || fresh) return { how: 'requeue', id };
+  if (record.definition === workstream.definition) return { how: 'keep', id };
+  const hint = 'Give the changed work an id of its own, or start over with `--fresh`: what was done is salvaged.';
+  throw new OrchError('DEFINITION_CHANGED', `${id} is ${record.status}, and its definition has changed since`, { hint });
+}
+
+/** Carries out a joining; the caller holds the role and has written the plan. */
+export async function applyJoining(
+  world: World,
+  plan: FrozenPlan,
+  joining: Joining,
+  fresh: boolean,
+  actor: Actor,
+): Promise<void> {
+  const { id, how } = joining;
+  const workstream = plan.workstreams.find((one) => one.id === id);
+  if (workstream === undefined || how === 'adopt' || how === 'keep') return;
+  if (how === 'create') {
+    const record = await firstRecord(world.root, plan, workstream, plan.mode);
+    const created = await createRecord(world.root, actor, { ...record, fresh }, { rebuild: joining.rebuild });
+    if (!created.ok) throw changedMeanwhile(id);
+    return;
+  }
+  const view = world.byId.get(id);
+  const record = view === undefined ? null : recordOf(view);
+  if (record === null) throw changedMeanwhile(id);
+  const { title, depends_on, definition } = workstream;
+  // A launch that was cut off before it began is still fresh.
+  const again = { run: plan.run, title, depends_on, definition, fresh: fresh || record.fresh };
+  const event = { type: 'requeue', restarts: 0, reason: null, again } as const;
+  const changed = await changeRecord(world.root, id, leaseOf(record), 'person', actor, event);
+  if (!changed.ok) throw changedMeanwhile(id);
+}
+
+function changedMeanwhile(id: string): OrchError {
+  return new OrchError('BUSY', `the record of ${id} changed while it was joined`, { hint: 'Run the command again.' });
+}

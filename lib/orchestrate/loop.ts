@@ -1,0 +1,121 @@
+import { messageOf, OrchError } from '../errors.ts';
+import type { Actor } from '../store/events.ts';
+import type { Role } from '../store/role.ts';
+import { watchStatus } from '../store/watch.ts';
+import { act, type Done, isPassing } from './act.ts';
+import { type Action, decide, isOpen } from './decide.ts';
+import { type Memory, newMemory, type Observation, observe } from './observe.ts';
+import type { Permissions } from './world.ts';
+
+/** What the roles may do: one loop, other permissions. */
+export const PERMISSIONS = {
+  orchestrate: { launch: true, restart: true },
+  once: { launch: false, restart: true },
+  repair: { launch: false, restart: false },
+} as const satisfies Record<string, Permissions>;
+
+const TICK_MS = 2_000;
+/** Looks cost time where there are many processes: at most about a tenth of this process's time goes there. */
+const REST_FACTOR = 9;
+const REST_MIN_MS = 50;
+
+export type PassOptions = {
+  root: string;
+  permissions: Permissions;
+  mode: 'attached' | 'detached';
+  actor: Actor;
+  memory: Memory;
+  onDone?: (done: Done) => void;
+};
+
+export type Pass = { world: Observation; done: Done[]; planned: Action[] };
+
+/** One round: look, decide, act. */
+export async function pass(options: PassOptions): Promise<Pass> {
+  const { root, permissions, mode, actor, memory, onDone } = options;
+  const world = await observe(root, memory);
+  const planned = decide(world, permissions);
+  const done: Done[] = [];
+  for (const action of planned) {
+    const result = await act(world, action, mode, actor);
+    done.push(result);
+    onDone?.(result);
+  }
+  return { world, done, planned };
+}
+
+/**
+ * Orchestrates until nothing is left that could go on without a person, then resigns. The caller holds the role.
+ * Faults that may pass (a full disk, a busy lock) are told and tried again at the next tick.
+ */
+export async function orchestrate(options: PassOptions, role: Role, stop: AbortSignal): Promise<void> {
+  const { root, mode } = options;
+  const bell = makeBell();
+  const watcher = watchStatus(root, bell.ring);
+  stop.addEventListener('abort', bell.ring, { once: true });
+  try {
+    await role.announce(mode);
+    while (!stop.aborted) {
+      const begun = performance.now();
+      const open = await tolerantPass(options);
+      if (!open && (await mayResign(options, role))) return;
+      await bell.wait(TICK_MS, Math.max(REST_MIN_MS, (performance.now() - begun) * REST_FACTOR));
+    }
+  } finally {
+    await watcher.close();
+  }
+}
+
+async function tolerantPass(options: PassOptions): Promise<boolean> {
+  try {
+    const { done } = await pass(options);
+    // What was just done changes the world: look again before concluding anything.
+    return done.some(({ ok }) => ok) || isOpen(await observe(options.root, options.memory));
+  } catch (error) {
+    if (!isPassing(error)) throw error;
+    process.stderr.write(`orch: ${new Date().toISOString()} ${messageOf(error)}; trying again\n`);
+    if (error instanceof OrchError && error.code === 'LEASE_LOST') throw error;
+    return true;
+  }
+}
+
+/**
+ * Says in the file that it is ending, then looks once more: whoever added work before saw an orchestrator and
+ * relied on it, whoever adds work after sees none and starts one.
+ */
+async function mayResign(options: PassOptions, role: Role): Promise<boolean> {
+  await role.resign();
+  const { world, done } = await pass({ ...options, memory: newMemory() });
+  if (!isOpen(world) && !done.some(({ ok }) => ok)) return true;
+  await role.announce(options.mode);
+  return false;
+}
+
+function makeBell(): { ring: () => void; wait: (atMostMs: number, atLeastMs: number) => Promise<void> } {
+  let rung = false;
+  let wake: (() => void) | null = null;
+  const ring = (): void => {
+    rung = true;
+    wake?.();
+  };
+  const pause = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(done, ms);
+      function done(): void {
+        clearTimeout(timer);
+        wake = null;
+        resolve();
+      }
+      wake = done;
+    });
+  return {
+    ring,
+    async wait(atMostMs, atLeastMs) {
+      // First a rest that no bell cuts short, then until a hint or the tick.
+      const rest = Math.min(atLeastMs, atMostMs);
+      await new Promise((resolve) => setTimeout(resolve, rest));
+      if (!rung) await pause(atMostMs);
+      rung = false;
+    },
+  };
+}

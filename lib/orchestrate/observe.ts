@@ -1,0 +1,123 @@
+import { judge } from '../process/identity.ts';
+import { type Bystander, findKin, type Kin, type WorkerTrace } from '../process/kin.ts';
+import { heartbeatPath, pidPath, stopPath, worktreePath } from '../protocol/layout.ts';
+import type { PlannedWorkstream } from '../protocol/plan.ts';
+import { isAliveState, type StatusRecord } from '../protocol/status.ts';
+import { readPlan } from '../store/plans.ts';
+import { leaseOf, listRecordIds, readRecord, type RecordRead } from '../store/records.ts';
+import { type Heartbeat, isHeld, meansAttempt, readHeartbeat, readPid, readStop } from '../store/signs.ts';
+import type { Liveness, StaleFile, View, World } from './world.ts';
+
+/**
+ * What a long-lived observer remembers between looks: since when, on its own monotonic clock, something has been as
+ * it is. Losing it delays a restart or a timeout, and changes nothing else.
+ */
+export type Memory = Map<string, { what: string; since: number }>;
+
+export function newMemory(): Memory {
+  return new Map();
+}
+
+function heldSince(memory: Memory, key: string, what: string): number {
+  const now = performance.now();
+  const known = memory.get(key);
+  if (known?.what === what) return now - known.since;
+  memory.set(key, { what, since: now });
+  return 0;
+}
+
+export type Observation = World & { bystanders: Bystander[] };
+
+/** Looks at everything once: records, signs and, in one scan, the process table. */
+export async function observe(root: string, memory: Memory): Promise<Observation> {
+  const plan = readPlan(root);
+  const planned = new Map(plan?.workstreams.map((workstream) => [workstream.id, workstream]));
+  const ids = [...planned.keys(), ...listRecordIds(root).filter((id) => !planned.has(id))];
+  const reads = new Map(ids.map((id) => [id, readRecord(root, id)]));
+  const { kin, bystanders } = await findKin(root, tracesOf(root, reads));
+  const kinById = new Map<string, Kin[]>();
+  for (const one of kin) kinById.set(one.workstream, [...(kinById.get(one.workstream) ?? []), one]);
+  const views: View[] = [];
+  for (const id of ids) {
+    const read = reads.get(id) ?? { kind: 'missing', mtimeMs: null };
+    views.push(await look(root, id, read, planned.get(id) ?? null, kinById.get(id) ?? [], memory));
+  }
+  const byId = new Map(views.map((view) => [view.id, view]));
+  const strays = kin.filter(({ workstream, ofLiveWorker }) => !byId.has(workstream) && !ofLiveWorker);
+  return { root, plan, held: isHeld(root), views, byId, strays, bystanders };
+}
+
+/** What is known of each worker, for finding what it started. */
+export function tracesOf(root: string, reads: ReadonlyMap<string, RecordRead>): WorkerTrace[] {
+  return [...reads].map(([id, read]) => traceOf(root, id, read.kind === 'record' ? read.record : null));
+}
+
+export function traceOf(root: string, id: string, record: StatusRecord | null): WorkerTrace {
+  // The worktree's place follows from the id: a record cannot claim another folder.
+  const worktree = worktreePath(root, id);
+  if (record === null) return { id, pid: null, identity: null, worktree, startedAt: null, lastSignAt: null };
+  const beat = readHeartbeat(root, id);
+  const lastSignAt = Math.max(record.last_update, (beat?.mtimeMs ?? 0) / 1000);
+  return { id, pid: record.pid, identity: record.identity, worktree, startedAt: record.started_at, lastSignAt };
+}
+
+/** Whether the worker that a record names lives; null where it names none. */
+export async function livenessOf(record: StatusRecord): Promise<Liveness | null> {
+  if (!isAliveState(record)) return null;
+  const verdict = await judge(record.pid, record.identity);
+  return verdict === 'same' ? 'alive' : verdict;
+}
+
+async function look(
+  root: string,
+  id: string,
+  read: RecordRead,
+  planned: PlannedWorkstream | null,
+  kin: Kin[],
+  memory: Memory,
+): Promise<View> {
+  const record = read.kind === 'record' ? read.record : null;
+  const beat = readHeartbeat(root, id);
+  const asked = record !== null && isStopAsked(root, id, record);
+  const worker = kin.find(({ proof }) => proof === 'worker') ?? null;
+  const state = record === null ? read.kind : `${record.run} ${record.attempt} ${record.status} ${record.restarts}`;
+  return {
+    id,
+    read,
+    planned,
+    liveness: record === null ? null : await livenessOf(record),
+    liveWorker: worker === null ? null : { pid: worker.pid, token: worker.token },
+    leftovers: kin.filter(({ ofLiveWorker }) => !ofLiveWorker),
+    stopAskedMs: asked ? heldSince(memory, `stop ${id}`, state) : null,
+    heartbeatAgeSeconds: beat === null ? null : Math.max(0, (Date.now() - beat.mtimeMs) / 1000),
+    awakeMs: awakeMs(id, beat, state, memory),
+    sinceMs: heldSince(memory, `state ${id}`, state),
+    stale: record === null ? [] : staleFiles(root, id, record, worker !== null),
+  };
+}
+
+/** True if a person asked for the attempt of `record` to stop. */
+export function isStopAsked(root: string, id: string, record: StatusRecord): boolean {
+  return meansAttempt(readStop(root, id), leaseOf(record), record.started_at);
+}
+
+function awakeMs(id: string, beat: Heartbeat | null, state: string, memory: Memory): number {
+  const quietMs = heldSince(memory, `beat ${id}`, `${state} ${beat?.mtimeMs}`);
+  return (beat?.awakeSeconds ?? 0) * 1000 + quietMs;
+}
+
+/** Files beside a record whose worker is not there any more. */
+function staleFiles(root: string, id: string, record: StatusRecord, workerLives: boolean): StaleFile[] {
+  if (workerLives || isAliveState(record)) return [];
+  const files: StaleFile[] = [];
+  const pid = readPid(pidPath(root, id));
+  if (pid !== null) files.push({ path: pidPath(root, id), why: `no worker of ${id} lives (it names pid ${pid.pid})` });
+  if (readHeartbeat(root, id) !== null) files.push({ path: heartbeatPath(root, id), why: `no worker of ${id} lives` });
+  const stop = readStop(root, id);
+  const isOver = record.status !== 'crashed' && record.status !== 'pending';
+  if (stop !== null && (isOver || !isStopAsked(root, id, record))) {
+    files.push({ path: stopPath(root, id), why: `the attempt that it means is over` });
+  }
+  return files;
+}
+

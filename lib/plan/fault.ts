@@ -1,0 +1,69 @@
+/** What is wrong with a plan, where, and what to do about it. */
+
+export type FaultCode =
+  | 'not_found'
+  | 'not_a_file'
+  | 'unreadable'
+  | 'unsupported'
+  | 'ambiguous'
+  | 'too_large'
+  | 'too_deep'
+  | 'encoding'
+  | 'syntax'
+  | 'duplicate_key'
+  | 'empty'
+  | 'wrong_type'
+  | 'missing_id'
+  | 'missing_field'
+  | 'bad_id'
+  | 'duplicate_id'
+  | 'unknown_dependency'
+  | 'cycle'
+  | 'no_tasks'
+  | 'bad_task'
+  | 'bad_check'
+  | 'bad_path'
+  | 'bad_env'
+  | 'bad_duration'
+  | 'bad_priority'
+  | 'bad_text'
+  | 'misnamed_field'
+  | 'misplaced_field'
+  | 'unknown_field'
+  | 'read_as_prose';
+
+/** `line` and `column` count from 1; `file` is as a person in the working folder would name it. */
+export type Fault = {
+  file: string;
+  line: number;
+  column: number;
+  message: string;
+  hint: string | null;
+  code: FaultCode;
+};
+
+// C0, DEL, C1, line separators, and the marks that reverse or hide text in a terminal.
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+const QUOTED_LENGTH = 80;
+
+/** The text with every control character spelled as `\uXXXX`, on one line. */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** A value from a plan as a message shows it: in quotes, escaped, at most 80 characters. */
+export function quote(text: string): string {
+  const cut = text.length > QUOTED_LENGTH ? `${text.slice(0, QUOTED_LENGTH)}…` : text;
+  return printable(JSON.stringify(cut));
+}
+
+/** A fault of a file as a whole. */
+export function faultOfFile(file: string, code: FaultCode, message: string, hint: string | null): Fault {
+  return { file, line: 1, column: 1, code, message: printable(message), hint: hint && printable(hint) };
+}
+
+/** `file:line:column: message`, the hint on a line of its own. */
+export function formatFault(fault: Fault): string {
+  const head = `${printable(fault.file)}:${fault.line}:${fault.column}: ${printable(fault.message)}`;
+  return fault.hint === null ? head : `${head}\n  ${printable(fault.hint)}`;
+}

@@ -1,0 +1,90 @@
+import { realpathSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { errnoOf } from '../errors.ts';
+import { ENV, worktreesDir } from '../protocol/layout.ts';
+import { isInExecWindow } from './identity.ts';
+import type { ProcessInfo } from './info.ts';
+import {
+  type Bystander,
+  claim,
+  isOrchestrator,
+  isOwnUser,
+  lineOf,
+  type Scene,
+  type WorkerTrace,
+} from './scene.ts';
+
+/** The weakest proof of kinship: to sit in a worktree. It takes all of the conditions of `isProven`. */
+
+/** `/proc` shows real paths; a folder that is gone keeps the name it had in the one above. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    const isGone = errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR';
+    if (!isGone || dirname(path) === path) throw error;
+    return join(realPath(dirname(path)), basename(path));
+  }
+}
+
+function isInside(cwd: string, folder: string): boolean {
+  const path = cwd.replace(/ \(deleted\)$/, '');
+  return path === folder || path.startsWith(`${folder}/`);
+}
+
+/** Git commands that this process or an orchestrator runs in a worktree are neither kin nor bystanders. */
+function isOfOrchestrator(scene: Scene, info: ProcessInfo): boolean {
+  for (const pid of lineOf(scene.listing, info.pid)) {
+    const elder = scene.listing.get(pid);
+    if (elder === undefined || pid === 1) continue;
+    // Nothing that a worker started can be in the session of its orchestrator, not even as an orphan.
+    if ((pid === process.pid || isOrchestrator(elder)) && elder.session === info.session) return true;
+  }
+  return false;
+}
+
+/** A child between fork and exec already sits in its cwd, but still looks like the launcher that forked it. */
+function mayBeLaunching(scene: Scene, info: ProcessInfo): boolean {
+  if (!isInExecWindow(info)) return false;
+  return info.opaque || scene.listing.get(info.ppid)?.command === info.command;
+}
+
+/**
+ * True if nobody but the attempt can have started this process: it has no terminal (else it may be the user's
+ * shell), is younger than the attempt, and so is its session: nobody enters a session but by fork.
+ */
+function isProven(scene: Scene, info: ProcessInfo, startedAt: number | null): boolean {
+  if (startedAt === null || info.hasTerminal !== false || info.startedAt <= startedAt) return false;
+  if (!scene.candidates.has(info) || !isOwnUser(info)) return false;
+  const token = info.environ?.[ENV.token];
+  if (token !== undefined && scene.liveTokens.has(token)) return false;
+  const leader = info.session === null ? undefined : scene.listing.get(info.session);
+  if (leader !== undefined && leader.startedAt <= startedAt) return false;
+  return !mayBeLaunching(scene, info);
+}
+
+/**
+ * Claims who sits in a worktree with proof, and returns who sits there without. `local` are the traces of this
+ * boot and host: no other attempt can have started anything that is seen here.
+ */
+export function addCwdKin(scene: Scene, local: ReadonlySet<WorkerTrace>): Bystander[] {
+  const bystanders: Bystander[] = [];
+  const folder = realPath(worktreesDir(scene.root));
+  for (const trace of scene.traces) {
+    if (!isAbsolute(trace.worktree)) continue;
+    const worktree = realPath(trace.worktree);
+    // A record may name any folder, `/` too: who sits outside of orch's own is at most a bystander.
+    const startedAt = local.has(trace) && worktree.startsWith(`${folder}/`) ? trace.startedAt : null;
+    for (const info of scene.listing.values()) {
+      if (info.cwd === null || info.zombie || scene.kin.has(info.pid) || !isInside(info.cwd, worktree))
+        continue;
+      if (isOfOrchestrator(scene, info)) continue;
+      if (isProven(scene, info, startedAt)) {
+        claim(scene, info, { workstream: trace.id, token: null, proof: 'cwd' });
+      } else {
+        bystanders.push({ pid: info.pid, command: info.command, workstream: trace.id, cwd: info.cwd });
+      }
+    }
+  }
+  return bystanders;
+}

@@ -1,0 +1,116 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
+import { messageOf, OrchError } from '../errors.ts';
+import { GATE_BYTE } from './gate.ts';
+
+export type SpawnOptions = {
+  script: string;
+  args: readonly string[];
+  cwd: string;
+  /** The whole environment of the child: nothing of the own one is added. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** Logs, opened for append, made with mode 0600. */
+  outPath: string;
+  errPath: string;
+  nodeFlags?: readonly string[];
+};
+
+export type GatedChild = {
+  pid: number;
+  /** Lets the child run. Throws SPAWN_FAILED if it has ended before. */
+  open(): Promise<void>;
+  /** Closes the pipe: at the gate the child exits without having run; later, an attached one sees its parent gone. */
+  abandon(): Promise<void>;
+  /** Settles when the child ends, while this process lives; never rejects. */
+  exited: Promise<{ code: number | null; signal: string | null }>;
+};
+
+const LOG_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+
+function failure(script: string, cause: unknown): OrchError {
+  return new OrchError('SPAWN_FAILED', `${script} could not be started: ${messageOf(cause)}`, { cause });
+}
+
+type Launched = { pid: number; stdin: Writable | null; exited: GatedChild['exited'] };
+
+/**
+ * Starts node as the leader of a session of its own. The logs are bare file descriptors: with a pipe or a file of
+ * execa's the child died together with its parent.
+ */
+async function launch(options: SpawnOptions, stdin: 'pipe' | 'ignore'): Promise<Launched> {
+  const { execa } = await import('execa');
+  const fds: number[] = [];
+  try {
+    for (const path of [options.outPath, options.errPath]) fds.push(openSync(path, LOG_FLAGS, 0o600));
+    // execa takes any descriptor; its types know those below 10 alone.
+    const [stdout, stderr] = fds as [3, 4];
+    const args = [...(options.nodeFlags ?? []), options.script, ...options.args];
+    const child = execa(process.execPath, args, {
+      cwd: options.cwd,
+      env: options.env,
+      extendEnv: false,
+      detached: true,
+      cleanup: false,
+      buffer: false,
+      reject: false,
+      stdin,
+      stdout,
+      stderr,
+    });
+    if (child.pid === undefined) throw (await child).cause ?? new Error('no process was made');
+    const exited = new Promise<Awaited<GatedChild['exited']>>((resolve) => {
+      child.once('exit', (code, signal) => resolve({ code, signal }));
+    });
+    child.unref();
+    return { pid: child.pid, stdin: child.stdin, exited };
+  } catch (cause) {
+    throw failure(options.script, cause);
+  } finally {
+    for (const fd of fds) closeSync(fd);
+  }
+}
+
+/** Resolves once the pipe is closed, whether or not the child still reads. */
+async function close(pipe: Writable): Promise<void> {
+  if (pipe.closed) return;
+  await new Promise<void>((resolve) => {
+    pipe.once('close', () => resolve());
+    pipe.destroy();
+  });
+}
+
+/**
+ * Starts a child that waits at its gate until `open`. Killed here before that, the child reads the end of the
+ * pipe and exits without having run. A detached child survives whatever happens to this process afterwards; an
+ * attached one reads the end of its stdin then. Neither keeps this process from exiting.
+ * Throws SPAWN_FAILED if no process was made.
+ */
+export async function spawnGated(
+  options: SpawnOptions & { mode: 'attached' | 'detached' },
+): Promise<GatedChild> {
+  const { pid, stdin: pipe, exited } = await launch(options, 'pipe');
+  if (pipe === null) throw new OrchError('INTERNAL', `the pipe to ${options.script} was not made`);
+  let pipeError: Error | null = null;
+  pipe.on('error', (error) => {
+    pipeError ??= error;
+  });
+  if (pipe instanceof Socket) pipe.unref();
+  const open = async (): Promise<void> => {
+    if (pipe.destroyed) throw failure(options.script, pipeError ?? 'it ended before its gate was opened');
+    await new Promise<void>((resolve, reject) => {
+      pipe.write(GATE_BYTE[options.mode], (error) => {
+        if (error === null || error === undefined) resolve();
+        else reject(failure(options.script, error));
+      });
+    });
+    if (options.mode === 'detached') await close(pipe);
+  };
+  return { pid, open, abandon: () => close(pipe), exited };
+}
+
+/** Starts a child with no gate and no stdin, which survives this process. Throws SPAWN_FAILED if none was made. */
+export async function spawnDetached(options: SpawnOptions): Promise<{ pid: number }> {
+  const { pid } = await launch(options, 'ignore');
+  return { pid };
+}

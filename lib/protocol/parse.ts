@@ -1,0 +1,74 @@
+import * as v from 'valibot';
+import { STATUS_SCHEMA, type StatusRecord, StatusRecordSchema } from './status.ts';
+
+/** A record that another program wrote; see "Foreign workers" in docs/protocol.md. */
+export type ForeignRecord = {
+  status: string;
+  current_task: string | null;
+  progress: string | null;
+  last_update: number | null;
+  exit_code: number | null;
+  fields: Record<string, unknown>;
+};
+
+export type ParsedRecord =
+  | { kind: 'record'; record: StatusRecord }
+  | { kind: 'foreign'; record: ForeignRecord }
+  | { kind: 'unreadable'; message: string; line: number; column: number };
+
+const textOrNull = (value: unknown): string | null => (typeof value === 'string' ? value : null);
+const numberOrNull = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isFinite(value) ? value : null;
+
+function positionAt(text: string, offset: number): { line: number; column: number } {
+  const before = text.slice(0, offset).split('\n');
+  return { line: before.length, column: (before.at(-1) ?? '').length + 1 };
+}
+
+/** Where JSON.parse gave up: V8 says so in its message; a text that just ends is faulty at its end. */
+function syntaxPosition(text: string, message: string): { line: number; column: number } {
+  const offset = /at position (\d+)/.exec(message)?.[1];
+  return positionAt(text, offset === undefined ? text.length : Number(offset));
+}
+
+/** Text of `.status/<id>.json` → what it says. Never throws. */
+export function parseRecord(text: string): ParsedRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    const message = error instanceof SyntaxError ? error.message : String(error);
+    return { kind: 'unreadable', message, ...syntaxPosition(text, message) };
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { kind: 'unreadable', message: 'a record must be a JSON object', line: 1, column: 1 };
+  }
+  if (!('schema' in value)) return foreign(text, value as Record<string, unknown>);
+  const checked = v.safeParse(StatusRecordSchema, value);
+  if (checked.success) return { kind: 'record', record: checked.output };
+  const issue = checked.issues[0];
+  const path = v.getDotPath(issue) ?? '';
+  const at = text.indexOf(`"${path.split('.').at(-1) ?? ''}"`);
+  const message =
+    path === 'schema'
+      ? `schema is not ${STATUS_SCHEMA}; another version of orch may have written it`
+      : `${path === '' ? 'record' : path}: ${issue.message}`;
+  return { kind: 'unreadable', message, ...positionAt(text, Math.max(at, 0)) };
+}
+
+function foreign(text: string, fields: Record<string, unknown>): ParsedRecord {
+  const status = textOrNull(fields['status']);
+  if (status === null) {
+    const message = 'a record needs a "status" field that is a text';
+    return { kind: 'unreadable', message, ...positionAt(text, Math.max(text.indexOf('"status"'), 0)) };
+  }
+  const record: ForeignRecord = {
+    status,
+    current_task: textOrNull(fields['current_task']),
+    progress: textOrNull(fields['progress']),
+    last_update: numberOrNull(fields['last_update']),
+    exit_code: numberOrNull(fields['exit_code']),
+    fields,
+  };
+  return { kind: 'foreign', record };
+}

@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto';
+
+/** The frozen plan: what `lib/plan` makes of a person's files and `.status/_plan.json` keeps. */
+
+export type Task =
+  | { kind: 'run'; run: string; timeoutMs: number | null }
+  | { kind: 'prompt'; prompt: string; tool: string[] | null; timeoutMs: number | null };
+
+export type Check = { kind: 'command'; text: string; run: string } | { kind: 'prose'; text: string };
+
+/** A task in its place: `digest` names it in git, so that an edited plan does not confuse finished work. */
+export type PlannedTask = Task & { digest: string; step: string | null };
+
+/** Acceptance tests that are due once the first `afterTask` tasks are done. */
+export type CheckGroup = { step: string | null; afterTask: number; checks: Check[] };
+
+export type PlannedWorkstream = {
+  id: string;
+  title: string;
+  /** `tasks`, then those of `steps` in dependency order. */
+  tasks: PlannedTask[];
+  /** Step checks in step order, the workstream's own last. Groups without checks are left out. */
+  checks: CheckGroup[];
+  files_scope: string[];
+  files_create: string[];
+  depends_on: string[];
+  tool: string[] | null;
+  /** Larger goes first; critical 3, high 2, medium 1, low 0, or the number that the plan gives. */
+  priority: number;
+  timeoutMs: number | null;
+  taskTimeoutMs: number | null;
+  setup: string[];
+  copy: string[];
+  env: Record<string, string>;
+  /** SHA-256 of what the person wrote, so that a changed definition is seen. */
+  definition: string;
+  /** Where it was read, for messages: `file:line`. */
+  source: string;
+};
+
+export type PlanOptions = {
+  maxParallel: number;
+  timeoutMs: number;
+  taskTimeoutMs: number;
+  stallTimeoutMs: number;
+  heartbeatMs: number;
+  stopGraceMs: number;
+  restart: number;
+  tool: string[] | null;
+};
+
+export type FrozenPlan = {
+  schema: 'orch.plan-frozen/1';
+  run: string;
+  created_at: number;
+  /** The commit that `--base` named when the run was launched. */
+  base: string;
+  mode: 'attached' | 'detached';
+  options: PlanOptions;
+  workstreams: PlannedWorkstream[];
+};
+
+export const DEFAULT_OPTIONS: PlanOptions = {
+  maxParallel: 3,
+  timeoutMs: 8 * 3_600_000,
+  taskTimeoutMs: 2 * 3_600_000,
+  stallTimeoutMs: 30 * 60_000,
+  heartbeatMs: 5_000,
+  stopGraceMs: 10_000,
+  restart: 2,
+  tool: null,
+};
+
+/**
+ * The tasks with their digests. A digest is SHA-256 (hex) over what the task says and how many equal tasks
+ * stand before it, so that the same command twice is two tasks.
+ */
+export function withDigests(tasks: readonly (Task & { step: string | null })[]): PlannedTask[] {
+  const seen = new Map<string, number>();
+  return tasks.map((task) => {
+    const text = task.kind === 'run' ? `run\0${task.run}` : `prompt\0${task.prompt}`;
+    const earlier = seen.get(text) ?? 0;
+    seen.set(text, earlier + 1);
+    const digest = createHash('sha256').update(`${text}\0${earlier}`).digest('hex');
+    return { ...task, digest };
+  });
+}
+
+/** What a person reads as the name of a task: its prompt or its command. */
+export function taskText(task: Task): string {
+  return task.kind === 'run' ? task.run : task.prompt;
+}

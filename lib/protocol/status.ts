@@ -1,0 +1,174 @@
+import * as v from 'valibot';
+
+/** The status record `orch.status/1`: what `.status/<id>.json` holds. Times are Unix seconds. */
+
+export const STATUS_SCHEMA = 'orch.status/1';
+
+export const STATES = [
+  'pending',
+  'blocked',
+  'starting',
+  'running',
+  'completed',
+  'failed',
+  'timed_out',
+  'stopped',
+  'crashed',
+  'merged',
+  'conflict',
+] as const;
+export type State = (typeof STATES)[number];
+
+export const OUTCOMES = [
+  'done',
+  'no_change',
+  'not_installed',
+  'auth',
+  'rate_limited',
+  'quota',
+  'context_overflow',
+  'bad_edit',
+  'verify_failed',
+  'scope_violation',
+  'timeout',
+  'stalled',
+  'killed',
+  'error',
+] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+const seconds = v.number();
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const strings = v.array(v.string());
+
+const Reason = v.object({ code: v.string(), message: v.string(), hint: v.nullable(v.string()) });
+export type Reason = v.InferOutput<typeof Reason>;
+
+/** Who a worker is; together the fields survive PID reuse, reboots and containers that share a boot id. */
+const Identity = v.object({
+  host: v.string(),
+  boot_id: v.string(),
+  pid_namespace: v.string(),
+  /** Linux: clock ticks since boot, exactly as in `/proc/PID/stat`. Elsewhere: Unix seconds. */
+  start_time: v.number(),
+  /** Session id of the process, where it leads one. */
+  session: v.nullable(count),
+  token: v.string(),
+});
+export type Identity = v.InferOutput<typeof Identity>;
+
+const ToolRun = v.object({
+  task: count,
+  tool: v.string(),
+  outcome: v.picklist(OUTCOMES),
+  seconds,
+  exit_code: v.nullable(v.number()),
+  tokens: v.nullable(count),
+  cost: v.nullable(v.number()),
+  /** Byte ranges in the two logs. */
+  log: v.tuple([count, count]),
+  err: v.tuple([count, count]),
+});
+export type ToolRun = v.InferOutput<typeof ToolRun>;
+
+const CheckResult = v.object({
+  text: v.string(),
+  kind: v.picklist(['command', 'prose']),
+  /** Null: not machine-checkable. */
+  passed: v.nullable(v.boolean()),
+  seconds: v.nullable(seconds),
+});
+export type CheckResult = v.InferOutput<typeof CheckResult>;
+
+const common = {
+  current_task: v.nullable(v.string()),
+  progress: v.string(),
+  last_update: seconds,
+  workstream: v.string(),
+  schema: v.literal(STATUS_SCHEMA),
+  title: v.string(),
+  run: v.string(),
+  attempt: count,
+  /** Automatic restarts since a person last launched or retried. */
+  restarts: count,
+  mode: v.picklist(['attached', 'detached', 'cluster']),
+  tool: v.nullable(v.string()),
+  tool_runs: v.array(ToolRun),
+  branch: v.string(),
+  worktree: v.string(),
+  base: v.nullable(v.string()),
+  head: v.nullable(v.string()),
+  depends_on: strings,
+  blocked_by: strings,
+  started_at: v.nullable(seconds),
+  ended_at: v.nullable(seconds),
+  signal: v.nullable(v.string()),
+  reason: v.nullable(Reason),
+  checks: v.array(CheckResult),
+  usage: v.nullable(v.object({ tokens_in: count, tokens_out: count, cost_usd: v.nullable(v.number()) })),
+  /** How far the sweep for leftover processes reaches; see docs/protocol.md. */
+  containment: v.string(),
+  /** The next attempt starts from the base, not from the checkpoint; false once its worktree is there. */
+  fresh: v.boolean(),
+  /** SHA-256 of the definition in the plan this attempt was made for. */
+  definition: v.string(),
+};
+
+const idle = { pid: v.null(), identity: v.null(), exit_code: v.null() };
+const alive = { pid: count, identity: Identity, exit_code: v.null() };
+/** An ended attempt keeps the identity of its worker: leftovers are found by it. */
+const ended = { pid: v.nullable(count), identity: v.nullable(Identity), exit_code: v.nullable(v.number()) };
+const explained = { reason: Reason };
+
+const Record = v.variant('status', [
+  v.looseObject({ status: v.literal('pending'), ...common, ...idle }),
+  v.looseObject({ status: v.literal('blocked'), ...common, ...idle, ...explained }),
+  v.looseObject({ status: v.literal('starting'), ...common, ...alive }),
+  v.looseObject({ status: v.literal('running'), ...common, ...alive }),
+  v.looseObject({ status: v.literal('completed'), ...common, ...ended, exit_code: v.literal(0), head: v.string() }),
+  v.looseObject({ status: v.literal('failed'), ...common, ...ended, ...explained }),
+  v.looseObject({ status: v.literal('timed_out'), ...common, ...ended, ...explained }),
+  v.looseObject({ status: v.literal('stopped'), ...common, ...ended, ...explained }),
+  v.looseObject({ status: v.literal('crashed'), ...common, ...ended, ...explained }),
+  v.looseObject({ status: v.literal('merged'), ...common, ...ended, head: v.string() }),
+  v.looseObject({ status: v.literal('conflict'), ...common, ...ended, head: v.string(), ...explained }),
+]);
+
+/** The schema of a record; JSON Schema and types are made from it. */
+export const StatusRecordSchema = Record;
+export type StatusRecord = v.InferOutput<typeof Record>;
+export type RecordOf<S extends State> = Extract<StatusRecord, { status: S }>;
+export type AliveRecord = RecordOf<'starting' | 'running'>;
+export type EndedRecord = RecordOf<
+  'completed' | 'failed' | 'timed_out' | 'stopped' | 'crashed' | 'merged' | 'conflict'
+>;
+
+/** States in which a worker should be alive. */
+export function isAliveState(record: StatusRecord): record is AliveRecord {
+  return record.status === 'starting' || record.status === 'running';
+}
+
+/** True once nothing more happens to the record without a person; `restartLimit` is `--restart`. */
+export function isFinal(record: StatusRecord, restartLimit: number): boolean {
+  switch (record.status) {
+    case 'pending':
+    case 'starting':
+    case 'running':
+      return false;
+    case 'crashed':
+      return record.restarts >= restartLimit;
+    case 'blocked':
+    case 'completed':
+    case 'failed':
+    case 'timed_out':
+    case 'stopped':
+    case 'merged':
+    case 'conflict':
+      return true;
+  }
+}
+
+/** True if dependents may start from this record's `head`. */
+export function isSuccess(record: StatusRecord): record is RecordOf<'completed' | 'merged'> {
+  return record.status === 'completed' || record.status === 'merged';
+}

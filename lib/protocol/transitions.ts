@@ -1,0 +1,129 @@
+import { OrchError } from '../errors.ts';
+import type { CheckResult, Identity, Reason, State, StatusRecord, ToolRun } from './status.ts';
+
+/** The state machine of a record: what may follow what, and who may write it. */
+
+/**
+ * Who holds the lease for a change: `orchestrator` launches, `worker` is the live worker itself, `settler` is
+ * whoever proved the worker dead, `person` is a command that a person gave (`stop`, `retry`), `collect` merges.
+ */
+export type Writer = 'orchestrator' | 'worker' | 'settler' | 'person' | 'collect';
+
+const TABLE: Record<State, Partial<Record<State, readonly Writer[]>>> = {
+  pending: {
+    pending: ['orchestrator', 'person'],
+    blocked: ['orchestrator'],
+    starting: ['orchestrator', 'person'],
+    stopped: ['person', 'settler'],
+  },
+  blocked: { blocked: ['orchestrator'], pending: ['orchestrator', 'person'] },
+  starting: {
+    running: ['worker'],
+    failed: ['worker', 'settler'],
+    timed_out: ['worker', 'settler'],
+    stopped: ['worker', 'settler'],
+    crashed: ['worker', 'settler'],
+  },
+  running: {
+    running: ['worker'],
+    completed: ['worker'],
+    failed: ['worker'],
+    timed_out: ['worker', 'settler'],
+    stopped: ['worker', 'settler'],
+    crashed: ['worker', 'settler'],
+  },
+  crashed: { pending: ['orchestrator', 'person'], stopped: ['person', 'settler'] },
+  completed: { pending: ['person'], merged: ['collect'], conflict: ['collect'] },
+  failed: { pending: ['person'] },
+  timed_out: { pending: ['person'] },
+  stopped: { pending: ['person'] },
+  merged: { pending: ['person'] },
+  conflict: { pending: ['person'], merged: ['collect'] },
+};
+
+/** True if `writer` may take a record from one state to the other. */
+export function mayAdvance(from: State, to: State, writer: Writer): boolean {
+  return TABLE[from][to]?.includes(writer) ?? false;
+}
+
+export type RecordEvent =
+  | { type: 'start'; pid: number; identity: Identity; attempt: number; containment: string }
+  | { type: 'run' }
+  | { type: 'progress'; patch: Progress }
+  | {
+      type: 'end';
+      status: 'failed' | 'timed_out' | 'stopped' | 'crashed';
+      exitCode: number | null;
+      signal: string | null;
+      reason: Reason;
+      patch?: Progress;
+    }
+  | { type: 'complete'; head: string; reason: Reason | null; patch?: Progress }
+  | { type: 'requeue'; restarts: number; reason: Reason | null; again?: Again }
+  | { type: 'block'; blockedBy: string[]; reason: Reason };
+
+/** What a person's launch or retry changes in a record that existed before. */
+export type Again = { run: string; definition: string; title: string; depends_on: string[]; fresh: boolean };
+
+/** What a live worker reports without changing its state. */
+export type Progress = {
+  current_task?: string | null;
+  progress?: string;
+  tool?: string | null;
+  tool_runs?: ToolRun[];
+  checks?: CheckResult[];
+  base?: string | null;
+  head?: string | null;
+  fresh?: boolean;
+};
+
+const idle = { pid: null, identity: null, exit_code: null } as const;
+
+/**
+ * The record that follows `record` after `event`; `last_update` and times are `now` (Unix seconds).
+ * @throws OrchError ILLEGAL_TRANSITION where the table does not let `writer` do it.
+ */
+export function advance(record: StatusRecord, event: RecordEvent, writer: Writer, now: number): StatusRecord {
+  const next = apply(record, event, now);
+  if (!mayAdvance(record.status, next.status, writer)) {
+    throw new OrchError(
+      'ILLEGAL_TRANSITION',
+      `${record.workstream} cannot go from ${record.status} to ${next.status} by ${writer}`,
+    );
+  }
+  return next;
+}
+
+function apply(record: StatusRecord, event: RecordEvent, now: number): StatusRecord {
+  const touched = { ...record, last_update: now };
+  switch (event.type) {
+    case 'start': {
+      const { pid, identity, attempt, containment } = event;
+      const fresh = { tool: null, tool_runs: [], checks: [], blocked_by: [], current_task: null };
+      const times = { started_at: now, ended_at: null, signal: null, reason: null, exit_code: null };
+      return { ...touched, ...fresh, ...times, status: 'starting', pid, identity, attempt, containment };
+    }
+    case 'run':
+      if (record.status !== 'starting') return touched;
+      return { ...record, last_update: now, status: 'running' };
+    case 'progress':
+      return { ...touched, ...event.patch } as StatusRecord;
+    case 'end': {
+      const { exitCode, signal, reason } = event;
+      const end = { ended_at: now, exit_code: exitCode, signal, reason, current_task: null, tool: null };
+      return { ...touched, ...event.patch, ...end, status: event.status } as StatusRecord;
+    }
+    case 'complete': {
+      const end = { ended_at: now, exit_code: 0 as const, signal: null, reason: event.reason };
+      const done = { current_task: null, tool: null, head: event.head };
+      return { ...touched, ...event.patch, ...end, ...done, status: 'completed' };
+    }
+    case 'requeue': {
+      const { restarts, reason, again } = event;
+      const cleared = { blocked_by: [], current_task: null, signal: null };
+      return { ...touched, ...idle, ...cleared, ...again, status: 'pending', restarts, reason };
+    }
+    case 'block':
+      return { ...touched, ...idle, status: 'blocked', blocked_by: event.blockedBy, reason: event.reason };
+  }
+}

@@ -1,0 +1,78 @@
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { lstat, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { errnoOf, OrchError } from '../errors.ts';
+
+/** The library takes `false`, its types do not. Without it, it would stat and chown for nothing. */
+const KEEP_OWNER = false as unknown as undefined;
+
+/** Makes a rename or removal in `folder` survive a power cut. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Replaces a file so that a reader, a crash or a power cut sees the old text or the new one, never a mixture.
+ * The folder is fsynced. Links are not followed.
+ * @throws OrchError DISK_FULL (the old text is still there), UNSAFE_FOLDER, IO.
+ */
+export async function writeDurably(path: string, text: string): Promise<void> {
+  await refuseLink(path);
+  const bytes = Buffer.byteLength(text);
+  try {
+    const tmpfileCreated = (temporary: string): void => reserve(temporary, bytes);
+    await writeFileAtomic(path, text, { fsync: true, chown: KEEP_OWNER, mode: 0o600, tmpfileCreated });
+  } catch (error) {
+    throw asWriteFault(path, error);
+  }
+  // The library does not look at how much was written; a copy-on-write disk may still have run full.
+  if ((await stat(path)).size !== bytes) {
+    throw new OrchError('DISK_FULL', `${path} was cut short`, { hint: 'Free some space and try again.' });
+  }
+  await syncFolder(dirname(path));
+}
+
+/**
+ * Fills the temporary file to its final size. write-file-atomic ignores a short write and would rename a cut
+ * file over the good one; here the lack of space shows before anything is replaced.
+ */
+function reserve(temporary: string, bytes: number): void {
+  const descriptor = openSync(temporary, 'r+');
+  try {
+    if (writeSync(descriptor, Buffer.alloc(bytes, 0x20), 0, bytes, 0) !== bytes) {
+      throw Object.assign(new Error('short write'), { code: 'ENOSPC' });
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+async function refuseLink(path: string): Promise<void> {
+  try {
+    if ((await lstat(path)).isSymbolicLink()) {
+      throw new OrchError('UNSAFE_FOLDER', `${path} is a symbolic link`, {
+        hint: 'orch writes only to files of its own. Remove the link.',
+      });
+    }
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** A system error while writing `path`, as an error that people can act on. */
+export function asWriteFault(path: string, error: unknown): OrchError {
+  if (error instanceof OrchError) return error;
+  const errno = errnoOf(error);
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+    const hint = 'Free some space, then run `orch reattach`.';
+    return new OrchError('DISK_FULL', `no space left to write ${path}`, { hint, cause: error });
+  }
+  const hint = 'Check the permissions of the folder and that its disk is not mounted read-only.';
+  return new OrchError('IO', `cannot write ${path} (${errno ?? 'unknown error'})`, { hint, cause: error });
+}

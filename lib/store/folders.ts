@@ -1,0 +1,66 @@
+import { chmodSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf, OrchError } from '../errors.ts';
+import { STATE_FOLDERS } from '../protocol/layout.ts';
+
+const IGNORE = '*\n';
+
+/**
+ * Makes the state folders (0700), each with a `.gitignore` that hides it from git.
+ * @throws OrchError UNSAFE_FOLDER where one is a link, another user's, or no folder.
+ */
+export function makeFolders(root: string): void {
+  for (const name of STATE_FOLDERS) {
+    const folder = join(root, name);
+    try {
+      mkdirSync(folder, { mode: 0o700 });
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw cannotMake(folder, error);
+    }
+    checkFolder(folder);
+    try {
+      writeFileSync(join(folder, '.gitignore'), IGNORE, { flag: 'wx', mode: 0o600 });
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw cannotMake(folder, error);
+    }
+  }
+}
+
+function checkFolder(folder: string): void {
+  const stats = lstatSync(folder);
+  const uid = process.getuid?.() ?? stats.uid;
+  const hint = 'orch keeps its state there and writes nowhere else. Move it away and try again.';
+  if (stats.isSymbolicLink()) throw new OrchError('UNSAFE_FOLDER', `${folder} is a symbolic link`, { hint });
+  if (!stats.isDirectory()) throw new OrchError('UNSAFE_FOLDER', `${folder} is not a folder`, { hint });
+  if (stats.uid !== uid) {
+    throw new OrchError('UNSAFE_FOLDER', `${folder} belongs to user ${stats.uid}, not to you (${uid})`, { hint });
+  }
+  if ((stats.mode & 0o077) !== 0) chmodSync(folder, 0o700);
+}
+
+/** Refuses folders in which the repository tracks files of its own; `tracked` are paths below the root. */
+export function refuseTracked(tracked: readonly string[]): void {
+  const own = new Set<string>(STATE_FOLDERS.map((name) => `${name}/.gitignore`));
+  const strange = tracked.find((path) => !own.has(path));
+  if (strange === undefined) return;
+  throw new OrchError('UNSAFE_FOLDER', `the repository tracks ${strange}, in a folder that orch needs`, {
+    hint: `orch needs ${STATE_FOLDERS.join(', ')} for its own files. Move the tracked files elsewhere.`,
+  });
+}
+
+/** True if this repository has any state of orch. */
+export function hasState(root: string): boolean {
+  try {
+    return lstatSync(join(root, STATE_FOLDERS[0])).isDirectory();
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+function cannotMake(folder: string, cause: unknown): OrchError {
+  const errno = errnoOf(cause) ?? 'unknown error';
+  const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'DISK_FULL' : 'UNSAFE_FOLDER';
+  const hint = 'orch needs to write at the root of the repository.';
+  return new OrchError(code, `cannot make ${folder} (${errno})`, { hint, cause });
+}

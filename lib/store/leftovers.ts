@@ -1,0 +1,65 @@
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf } from '../errors.ts';
+import { judge } from '../process/identity.ts';
+import { orchestratorLockPath, pidsDir, recordLockPath, statusDir } from '../protocol/layout.ts';
+import { clearDeadLock, lockHolder, withLock } from './lock.ts';
+
+/** What interrupted writers left: temporary files of write-file-atomic, and locks whose holders are dead. */
+export type Leftover = { path: string; kind: 'temporary' | 'lock'; why: string };
+
+const TEMPORARY = /^(.+)\.(json|stop|pid)\.\d{1,10}$/;
+const ASIDE = /\.lock\.[0-9a-f]{32}$/;
+const EMPTY_ASIDE_MS = 600_000;
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Everything in the state folders that an interrupted write may have left. */
+export async function findLeftovers(root: string): Promise<Leftover[]> {
+  const found: Leftover[] = [];
+  for (const folder of [statusDir(root), pidsDir(root)]) {
+    for (const name of namesIn(folder)) {
+      const path = join(folder, name);
+      if (TEMPORARY.test(name)) found.push({ path, kind: 'temporary', why: 'a write was interrupted' });
+      else if (name.endsWith('.lock') || ASIDE.test(name)) {
+        const why = await deadLock(path, ASIDE.test(name));
+        if (why !== null) found.push({ path, kind: 'lock', why });
+      }
+    }
+  }
+  return found;
+}
+
+async function deadLock(path: string, aside: boolean): Promise<string | null> {
+  const holder = lockHolder(path);
+  if (holder === 'unknown') return null;
+  if (holder === 'free') {
+    // An empty folder is a free lock. One that was being made aside is empty for a moment only.
+    const ageMs = existsSync(path) ? Date.now() - statSync(path).mtimeMs : 0;
+    return aside && ageMs < EMPTY_ASIDE_MS ? null : 'a lock without a holder';
+  }
+  return (await judge(holder.pid, holder.identity)) === 'dead' ? `its holder (pid ${holder.pid}) is dead` : null;
+}
+
+/**
+ * Removes a leftover; true if it was there. A temporary file goes under the lock that its writer would hold, so
+ * that none is taken from a writer who is at it. `haveRole`: the caller holds the orchestrator's lock.
+ */
+export async function removeLeftover(root: string, leftover: Leftover, haveRole: boolean): Promise<boolean> {
+  const remove = async (): Promise<boolean> => {
+    if (!existsSync(leftover.path)) return false;
+    rmSync(leftover.path, { recursive: true, force: true });
+    return true;
+  };
+  if (leftover.kind === 'lock') return clearDeadLock(leftover.path);
+  const id = TEMPORARY.exec(leftover.path.split('/').at(-1) ?? '')?.[1] ?? '';
+  if (!id.startsWith('_')) return withLock(recordLockPath(root, id), remove);
+  return haveRole ? remove() : withLock(orchestratorLockPath(root), remove, 0);
+}

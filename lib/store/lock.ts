@@ -1,0 +1,226 @@
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import lockfile from 'proper-lockfile';
+import { errnoOf, OrchError } from '../errors.ts';
+import { identify, judge } from '../process/identity.ts';
+import type { Identity } from '../protocol/status.ts';
+
+/**
+ * Locks of short critical sections and of the orchestrator's role.
+ *
+ * proper-lockfile gives retries, release at exit and notice of a lost lock. Its way to take over a stale lock is
+ * not exclusive (moxystudio/node-proper-lockfile#121), so its `mkdir` and `rmdir` are replaced by ours, and age
+ * never makes a lock stale. A lock is a folder that holds one empty file, whose name tells who holds it:
+ *
+ * - take: the folder with the file in it is made aside and renamed to its place. A rename onto a folder that is
+ *   not empty fails, onto an empty one succeeds, and only one contender's can.
+ * - release: the file goes, then the folder. Killed in between: an empty folder, which anybody may take.
+ * - break: the holder is proved dead, then the file of that very holder is unlinked. A contender that comes late
+ *   unlinks nothing, since the next holder's file has another name.
+ */
+
+const NEVER_STALE_MS = 365 * 24 * 3_600_000;
+const UPDATE_MS = 3_600_000;
+/** 4 ms and more at first, then every 100 ms: short sections are over in a few milliseconds. */
+const RETRY = { minTimeout: 4, maxTimeout: 100, factor: 1.6, randomize: true };
+const SEPARATOR = '~';
+
+export type LockOwner = { pid: number; identity: Identity };
+export type LockOptions = { boundMs: number; onLost?: (error: Error) => void };
+export type Release = () => Promise<void>;
+
+let self: Promise<Identity> | null = null;
+
+async function whoAmI(): Promise<Identity> {
+  self ??= identify(process.pid, '').then((identity) => {
+    if (identity === null) throw new OrchError('INTERNAL', `cannot tell who this process (${process.pid}) is`);
+    return identity;
+  });
+  return self;
+}
+
+function ownerName(identity: Identity, nonce: string): string {
+  const { start_time, boot_id, pid_namespace, host } = identity;
+  const parts = [nonce, process.pid, start_time, boot_id, pid_namespace, host];
+  return parts.map((part) => encodeURIComponent(part)).join(SEPARATOR);
+}
+
+function parseOwner(name: string): LockOwner | null {
+  const [nonce, pid, startTime, bootId, namespace, host] = name.split(SEPARATOR).map(decodeURIComponent);
+  if (host === undefined || nonce?.length !== 32 || !/^\d+$/.test(pid ?? '')) return null;
+  const identity: Identity = {
+    host,
+    boot_id: bootId ?? '',
+    pid_namespace: namespace ?? '',
+    start_time: Number(startTime),
+    session: null,
+    token: '',
+  };
+  return { pid: Number(pid), identity };
+}
+
+/** Who holds the lock: an owner, `free`, or `unknown` where the folder holds something that is not ours. */
+export function lockHolder(path: string): LockOwner | 'free' | 'unknown' {
+  let names: string[];
+  try {
+    names = fs.readdirSync(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return 'free';
+    throw error;
+  }
+  const [name, ...others] = names;
+  if (name === undefined) return 'free';
+  return others.length > 0 ? 'unknown' : (parseOwner(name) ?? 'unknown');
+}
+
+/** Takes the holder's mark away if the holder is proved dead. True if the lock may be tried again at once. */
+async function breakIfDead(path: string): Promise<boolean> {
+  const names = fs.readdirSync(path);
+  for (const name of names) {
+    const owner = parseOwner(name);
+    if (owner === null || (await judge(owner.pid, owner.identity)) !== 'dead') return false;
+    try {
+      fs.unlinkSync(join(path, name));
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    }
+  }
+  return true;
+}
+
+/** Removes a lock whose holder is proved dead; false if it is not there or somebody holds it. */
+export async function clearDeadLock(path: string): Promise<boolean> {
+  try {
+    if (!(await breakIfDead(path))) return false;
+    fs.rmdirSync(path);
+    return true;
+  } catch (error) {
+    // Gone, or taken by the next holder while we looked.
+    if (isTaken(error) || errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+function take(path: string, owner: string, nonce: string): void {
+  const aside = join(dirname(path), `${basename(path)}.${nonce}`);
+  fs.mkdirSync(aside, { mode: 0o700 });
+  try {
+    fs.closeSync(fs.openSync(join(aside, owner), 'wx', 0o600));
+    fs.renameSync(aside, path);
+  } catch (error) {
+    fs.rmSync(aside, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+const isTaken = (error: unknown): boolean => ['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '');
+
+async function takeOrBreak(path: string, owner: string, nonce: string): Promise<void> {
+  try {
+    take(path, owner, nonce);
+  } catch (error) {
+    if (!isTaken(error)) throw error;
+    let broken: boolean;
+    try {
+      broken = await breakIfDead(path);
+    } catch (readError) {
+      if (errnoOf(readError) !== 'ENOENT') throw readError;
+      broken = true;
+    }
+    if (!broken) throw Object.assign(new Error('held', { cause: error }), { code: 'EEXIST' });
+    take(path, owner, nonce);
+  }
+}
+
+function give(path: string, owner: string): void {
+  fs.unlinkSync(join(path, owner));
+  try {
+    fs.rmdirSync(path);
+  } catch (error) {
+    // Somebody took the empty folder already.
+    if (!isTaken(error) && errnoOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+type Done = (error?: NodeJS.ErrnoException | null) => void;
+
+/** The file system as proper-lockfile is shown it: `mkdir` and `rmdir` keep the rules above. */
+function lockFileSystem(owner: string, nonce: string): typeof fs {
+  const mkdir = (path: string, done: Done): void => {
+    takeOrBreak(path, owner, nonce).then(
+      () => done(null),
+      (error: NodeJS.ErrnoException) => done(isTaken(error) ? Object.assign(error, { code: 'EEXIST' }) : error),
+    );
+  };
+  const rmdirSync = (path: string): void => give(path, owner);
+  const rmdir = (path: string, done: Done): void => {
+    try {
+      give(path, owner);
+      done(null);
+    } catch (error) {
+      done(error as NodeJS.ErrnoException);
+    }
+  };
+  return { ...fs, mkdir, rmdir, rmdirSync } as unknown as typeof fs;
+}
+
+/**
+ * Takes the lock `path`, waiting at most `boundMs` for a live holder; a dead one's is broken.
+ * @throws OrchError LOCK_HELD with the holder's pid.
+ */
+export async function takeLock(path: string, options: LockOptions): Promise<Release> {
+  const nonce = randomBytes(16).toString('hex');
+  const owner = ownerName(await whoAmI(), nonce);
+  const onLost =
+    options.onLost ?? ((error: Error) => process.stderr.write(`orch: lock ${path} was lost: ${error.message}\n`));
+  try {
+    return await lockfile.lock(path, {
+      lockfilePath: path,
+      realpath: false,
+      stale: NEVER_STALE_MS,
+      update: UPDATE_MS,
+      retries: { ...RETRY, retries: options.boundMs === 0 ? 0 : 8 + Math.ceil(options.boundMs / RETRY.maxTimeout) },
+      fs: lockFileSystem(owner, nonce),
+      onCompromised: onLost,
+    });
+  } catch (error) {
+    if (errnoOf(error) !== 'ELOCKED') throw error;
+    throw heldBy(path, error);
+  }
+}
+
+function heldBy(path: string, cause: unknown): OrchError {
+  const holder = lockHolder(path);
+  if (typeof holder === 'string') {
+    const hint = `Look at ${path}; if no orch runs here, remove it.`;
+    return new OrchError('LOCK_HELD', `${path} is held (${holder})`, { hint, cause });
+  }
+  const hint = 'Wait until it is done, or look at what that process does.';
+  return new OrchError('LOCK_HELD', `${path} is held by pid ${holder.pid} on ${holder.identity.host}`, { hint, cause });
+}
+
+const queues = new Map<string, Promise<unknown>>();
+
+/** Runs `work` under the lock `path`. Callers of one process queue here, not at the file. */
+export async function withLock<T>(path: string, work: () => Promise<T>, boundMs = 15_000): Promise<T> {
+  const before = queues.get(path) ?? Promise.resolve();
+  const turn = before.then(async () => {
+    const release = await takeLock(path, { boundMs });
+    try {
+      return await work();
+    } finally {
+      await release();
+    }
+  });
+  const settled = turn.then(
+    () => undefined,
+    () => undefined,
+  );
+  queues.set(path, settled);
+  try {
+    return await turn;
+  } finally {
+    if (queues.get(path) === settled) queues.delete(path);
+  }
+}

@@ -1,0 +1,65 @@
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats, writeSync } from 'node:fs';
+import { errnoOf, OrchError } from '../errors.ts';
+import { asWriteFault } from './durable.ts';
+
+/** Foreign programs may write records; more than this is not read. */
+export const READ_MAX_BYTES = 1024 * 1024;
+
+export type FileText = { text: string; mtimeMs: number };
+
+/**
+ * The text of a regular file in a folder of ours; null only if it does not exist. Never follows a link and never
+ * waits on a pipe that somebody put there.
+ * @throws OrchError IO where it cannot be read: an error is not evidence of absence.
+ */
+export function readOwnFile(path: string, maxBytes = READ_MAX_BYTES): FileText | null {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw unreadable(path, errnoOf(error) ?? 'unknown error', error);
+  }
+  try {
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile()) throw unreadable(path, 'not a regular file');
+    if (stats.size > maxBytes) throw unreadable(path, `larger than ${maxBytes} bytes`);
+    return { text: readAll(descriptor, stats), mtimeMs: stats.mtimeMs };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function readAll(descriptor: number, stats: Stats): string {
+  const buffer = Buffer.alloc(stats.size);
+  let length = 0;
+  while (length < buffer.length) {
+    const bytes = readSync(descriptor, buffer, length, buffer.length - length, length);
+    if (bytes === 0) break;
+    length += bytes;
+  }
+  return buffer.toString('utf8', 0, length);
+}
+
+function unreadable(path: string, why: string, cause?: unknown): OrchError {
+  const hint = 'orch reads only regular files of its own folders; look at what is there.';
+  return new OrchError('IO', `cannot read ${path} (${why})`, { hint, cause });
+}
+
+/** Appends one line in a single write, so that lines of several processes do not mix. */
+export function appendLine(path: string, line: string): void {
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+  try {
+    const descriptor = openSync(path, flags, 0o600);
+    try {
+      const bytes = Buffer.from(`${line}\n`);
+      if (writeSync(descriptor, bytes) !== bytes.length) {
+        throw Object.assign(new Error('short write'), { code: 'ENOSPC' });
+      }
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    throw asWriteFault(path, error);
+  }
+}

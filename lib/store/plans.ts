@@ -1,0 +1,38 @@
+import { OrchError } from '../errors.ts';
+import { planPath } from '../protocol/layout.ts';
+import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
+import { writeDurably } from './durable.ts';
+import { readOwnFile } from './open.ts';
+
+const PLAN_MAX_BYTES = 64 * 1024 * 1024;
+
+/** Freezes a plan; the caller holds the orchestrator's lock. */
+export async function writePlan(root: string, plan: FrozenPlan): Promise<void> {
+  await writeDurably(planPath(root), `${JSON.stringify(plan)}\n`);
+}
+
+/**
+ * The frozen plan, or null if nothing was ever launched here.
+ * @throws OrchError IO where it is there and cannot be read.
+ */
+export function readPlan(root: string): FrozenPlan | null {
+  const path = planPath(root);
+  const file = readOwnFile(path, PLAN_MAX_BYTES);
+  if (file === null) return null;
+  const hint = 'Run `orch launch` with your plan again: finished work is kept.';
+  let value: unknown;
+  try {
+    value = JSON.parse(file.text);
+  } catch (cause) {
+    throw new OrchError('IO', `${path} is not JSON`, { hint, cause });
+  }
+  if (typeof value !== 'object' || value === null || !('schema' in value) || value.schema !== 'orch.plan-frozen/1') {
+    throw new OrchError('IO', `${path} is not a frozen plan of this version of orch`, { hint });
+  }
+  return value as FrozenPlan;
+}
+
+/** The workstream `id` of a plan, or null. */
+export function plannedWorkstream(plan: FrozenPlan | null, id: string): PlannedWorkstream | null {
+  return plan?.workstreams.find((workstream) => workstream.id === id) ?? null;
+}

@@ -1,0 +1,112 @@
+import { OrchError } from '../errors.ts';
+import { identify, judge } from '../process/identity.ts';
+import { orchestratorLockPath, orchestratorPath, orchestratorPidPath } from '../protocol/layout.ts';
+import type { Identity } from '../protocol/status.ts';
+import { writeDurably } from './durable.ts';
+import { type Actor, audit } from './events.ts';
+import { type Release, takeLock } from './lock.ts';
+import { readOwnFile } from './open.ts';
+import { readPid, removeFile, writePid } from './signs.ts';
+
+/**
+ * The orchestrator's role. The lock says who may act now; `_orchestrator.json` says who goes on acting. A launcher
+ * holds the lock, starts the background orchestrator, names it as heir in the file and only then lets go, so that
+ * nobody else can step in between.
+ */
+
+export type OrchestratorFile = {
+  schema: 'orch.orchestrator/1';
+  pid: number;
+  identity: Identity;
+  mode: 'attached' | 'detached';
+  started_at: number;
+  /** Set once it resigned; null while it works. */
+  ended_at: number | null;
+};
+
+export type Orchestrator = OrchestratorFile & { alive: boolean | null };
+
+/** Who orchestrates, by the file and the process table; null if nobody ever did or the file is unreadable. */
+export async function currentOrchestrator(root: string): Promise<Orchestrator | null> {
+  const file = readOwnFile(orchestratorPath(root), 65_536);
+  if (file === null) return null;
+  const value = parse(file.text);
+  if (value === null) return null;
+  if (value.ended_at !== null) return { ...value, alive: false };
+  const verdict = await judge(value.pid, value.identity);
+  return { ...value, alive: verdict === 'unknown' ? null : verdict === 'same' };
+}
+
+function parse(text: string): OrchestratorFile | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null) return null;
+    const { pid, identity } = value as Record<string, unknown>;
+    return typeof pid === 'number' && typeof identity === 'object' && identity !== null ? (value as OrchestratorFile) : null;
+  } catch (error) {
+    // A torn file names nobody: the lock alone decides then.
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+export type Role = {
+  /** Makes this process the orchestrator in the file and the PID file. */
+  announce(mode: 'attached' | 'detached'): Promise<void>;
+  /** Names another process as the orchestrator to come. */
+  bequeath(pid: number): Promise<void>;
+  /** Says in the file that this process is about to end; `announce` takes it back. */
+  resign(): Promise<void>;
+  release: Release;
+};
+
+/**
+ * Takes the right to launch, settle and change plans.
+ * @throws OrchError BUSY with the pid of a live orchestrator.
+ */
+export async function takeRole(root: string, actor: Actor, boundMs: number, onLost?: (error: Error) => void): Promise<Role> {
+  const release = await takeLock(orchestratorLockPath(root), onLost ? { boundMs, onLost } : { boundMs }).catch(
+    (error: unknown) => {
+      if (error instanceof OrchError && error.code === 'LOCK_HELD') throw busy(error.message, error);
+      throw error;
+    },
+  );
+  const current = await currentOrchestrator(root);
+  if (current !== null && current.pid !== process.pid && current.alive !== false) {
+    await release();
+    throw busy(`an orchestrator is already at work (pid ${current.pid} on ${current.identity.host})`);
+  }
+  let mine: OrchestratorFile | null = null;
+  const put = async (file: OrchestratorFile): Promise<void> => {
+    await writeDurably(orchestratorPath(root), `${JSON.stringify(file)}\n`);
+  };
+  return {
+    async announce(mode) {
+      mine = await describe(process.pid, mode);
+      await put(mine);
+      await writePid(orchestratorPidPath(root), process.pid);
+      audit(root, actor, { event: 'orchestrator', workstream: null, why: 'began to orchestrate', mode });
+    },
+    async bequeath(pid) {
+      await put(await describe(pid, 'detached'));
+    },
+    async resign() {
+      if (mine === null) return;
+      await put({ ...mine, ended_at: Date.now() / 1000 });
+      if (readPid(orchestratorPidPath(root))?.pid === process.pid) removeFile(orchestratorPidPath(root));
+      audit(root, actor, { event: 'orchestrator', workstream: null, why: 'nothing left to do' });
+    },
+    release,
+  };
+}
+
+async function describe(pid: number, mode: 'attached' | 'detached'): Promise<OrchestratorFile> {
+  const identity = await identify(pid, '');
+  if (identity === null) throw new OrchError('START_FAILED', `the orchestrator (pid ${pid}) ended at once`);
+  return { schema: 'orch.orchestrator/1', pid, identity, mode, started_at: Date.now() / 1000, ended_at: null };
+}
+
+function busy(message: string, cause?: unknown): OrchError {
+  const hint = '`orch status` shows what runs, `orch reattach` watches it, `orch stop --all` ends it.';
+  return new OrchError('BUSY', message, { hint, cause });
+}

@@ -1,0 +1,120 @@
+import { closeSync, constants, futimesSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { errnoOf, OrchError } from '../errors.ts';
+import { heartbeatPath, holdPath, pidPath, stopPath } from '../protocol/layout.ts';
+import { asWriteFault, writeDurably } from './durable.ts';
+import type { Lease } from './records.ts';
+import { readOwnFile } from './open.ts';
+
+/** The small files beside a record: heartbeat, stop request, PID file, and the hold of `stop --all`. */
+
+/**
+ * Touches the heartbeat and writes how many seconds the attempt has been awake, which lets an orchestrator keep
+ * the time of a worker that hangs.
+ */
+export function beat(root: string, id: string, awakeSeconds: number): void {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
+  const descriptor = openSync(heartbeatPath(root, id), flags, 0o600);
+  try {
+    // Fixed width, so that no truncation is needed and a full disk cannot take the block away.
+    writeSync(descriptor, `${awakeSeconds.toFixed(1).padStart(12)}\n`, 0);
+    const now = new Date();
+    futimesSync(descriptor, now, now);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+export type Heartbeat = { mtimeMs: number; awakeSeconds: number };
+
+/** The last heartbeat; null if there is none or it cannot be read: a heartbeat informs, it decides nothing. */
+export function readHeartbeat(root: string, id: string): Heartbeat | null {
+  try {
+    const file = readOwnFile(heartbeatPath(root, id), 4096);
+    if (file === null) return null;
+    const awakeSeconds = Number(file.text.trim() || '0');
+    return { mtimeMs: file.mtimeMs, awakeSeconds: Number.isFinite(awakeSeconds) ? awakeSeconds : 0 };
+  } catch (error) {
+    if (error instanceof OrchError) return null;
+    throw error;
+  }
+}
+
+export type StopRequest = { run: string; attempt: number; at: number; by: number };
+
+/** Asks for this run and attempt to stop; durable before it returns. */
+export async function requestStop(root: string, id: string, lease: Lease): Promise<void> {
+  const request: StopRequest = { run: lease.run, attempt: lease.attempt, at: Date.now() / 1000, by: process.pid };
+  await writeDurably(stopPath(root, id), `${JSON.stringify(request)}\n`);
+}
+
+/**
+ * The stop request that is there, whichever attempt it means; null if none. A file without readable content, such
+ * as one that a person touched, means any attempt that began before it: its `attempt` is -1.
+ */
+export function readStop(root: string, id: string): StopRequest | null {
+  const file = readOwnFile(stopPath(root, id), 4096);
+  if (file === null) return null;
+  const anyAttempt: StopRequest = { run: '', attempt: -1, at: file.mtimeMs / 1000, by: 0 };
+  try {
+    const value: unknown = JSON.parse(file.text);
+    if (typeof value !== 'object' || value === null) return anyAttempt;
+    const { run, attempt, at, by } = value as Record<string, unknown>;
+    if (typeof run !== 'string' || typeof attempt !== 'number') return anyAttempt;
+    return { run, attempt, at: typeof at === 'number' ? at : 0, by: typeof by === 'number' ? by : 0 };
+  } catch (error) {
+    if (error instanceof SyntaxError) return anyAttempt;
+    throw error;
+  }
+}
+
+/** True if `stop` asks for the attempt of `lease` that began at `startedAt` (Unix seconds). */
+export function meansAttempt(stop: StopRequest | null, lease: Lease, startedAt: number | null): boolean {
+  if (stop === null) return false;
+  if (stop.attempt === -1) return startedAt === null || stop.at >= startedAt;
+  return stop.run === lease.run && stop.attempt === lease.attempt;
+}
+
+/** Forbids launches until the next launch or retry. */
+export async function writeHold(root: string): Promise<void> {
+  await writeDurably(holdPath(root), `${JSON.stringify({ at: Date.now() / 1000, by: process.pid })}\n`);
+}
+
+/** True if `stop --all` forbids launches; a hold that cannot be read still holds. */
+export function isHeld(root: string): boolean {
+  try {
+    statSync(holdPath(root));
+    return true;
+  } catch (error) {
+    return errnoOf(error) !== 'ENOENT';
+  }
+}
+
+/** Writes `.pids/<id>.pid`, a hint for shells. */
+export async function writePid(path: string, pid: number): Promise<void> {
+  await writeDurably(path, `${pid}\n`);
+}
+
+export type PidFile = { pid: number; mtimeMs: number };
+
+/** What a PID file says; null if it is absent, empty or no number. */
+export function readPid(path: string): PidFile | null {
+  const file = readOwnFile(path, 4096);
+  const text = file?.text.trim() ?? '';
+  return file !== null && /^[1-9]\d{0,9}$/.test(text) ? { pid: Number(text), mtimeMs: file.mtimeMs } : null;
+}
+
+/** Removes a file of ours; true if it was there. */
+export function removeFile(path: string): boolean {
+  try {
+    unlinkSync(path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw asWriteFault(path, error);
+  }
+}
+
+/** Removes the PID file of `id` only if it still names `pid`. */
+export function removePid(root: string, id: string, pid: number): void {
+  if (readPid(pidPath(root, id))?.pid === pid) removeFile(pidPath(root, id));
+}

@@ -1,0 +1,33 @@
+import { taskText } from '../protocol/plan.ts';
+import type { Outcome } from '../protocol/status.ts';
+import type { Adapter } from './adapter.ts';
+import { type Ended, supervise } from './supervise.ts';
+
+const NOT_FOUND = 127;
+
+function outcomeOf(ended: Ended): Outcome {
+  switch (ended.how) {
+    case 'timeout':
+      return 'timeout';
+    case 'stalled':
+      return 'stalled';
+    case 'killed':
+      return 'killed';
+    case 'not_started':
+      return 'not_installed';
+    case 'exit':
+      if (ended.exitCode === 0) return 'done';
+      return ended.exitCode === NOT_FOUND ? 'not_installed' : 'error';
+  }
+}
+
+/** Tasks `{run: …}`: the plan's own shell command, by `sh -c` in the worktree. */
+export const command: Adapter = {
+  name: 'command',
+  probe: async () => ({ usable: true, version: 'sh' }),
+  run: async ({ task, worktree, env, supervision }) => {
+    const ended = await supervise('/bin/sh', ['-c', taskText(task)], { cwd: worktree, env }, supervision);
+    const { exitCode, signal, message } = ended;
+    return { outcome: outcomeOf(ended), exitCode, signal, message, tokens: null, cost: null };
+  },
+};

@@ -1,0 +1,69 @@
+import { DEFAULT_OPTIONS, type FrozenPlan, type PlannedWorkstream } from '../protocol/plan.ts';
+import { findKin, type Kin } from '../process/kin.ts';
+import { type Actor, audit } from '../store/events.ts';
+import { commandEnvironment } from '../tools/environment.ts';
+import type { Supervision } from '../tools/supervise.ts';
+import type { Life } from './life.ts';
+import type { Reporter } from './report.ts';
+
+/** Everything that one attempt of a workstream is made of. */
+export type Attempt = {
+  root: string;
+  run: string;
+  number: number;
+  token: string;
+  actor: Actor;
+  plan: FrozenPlan;
+  workstream: PlannedWorkstream;
+  life: Life;
+  reporter: Reporter;
+  /** Paths in the worktree that enter no commit: copied files and what `setup` made. */
+  excluded: string[];
+};
+
+/** The environment of the commands of a plan. */
+export function environmentOf(attempt: Attempt): Record<string, string> {
+  const { root, run, number, token, workstream } = attempt;
+  const marks = { root, run, workstream: workstream.id, attempt: number, token };
+  return commandEnvironment(marks, workstream.env);
+}
+
+/** How a command of this attempt is watched, with at most `timeoutMs` of time. */
+export function supervisionOf(attempt: Attempt, timeoutMs: number): Supervision {
+  const { root, plan, life, actor, workstream } = attempt;
+  return {
+    timeoutMs,
+    stallMs: plan.options.stallTimeoutMs,
+    graceMs: plan.options.stopGraceMs / 2,
+    stop: life.stop,
+    kin: () => kinOf(attempt),
+    onSignal: (kin, signal) => {
+      const why = `left by a tool of this worker (${kin.proof}): ${kin.command}`;
+      audit(root, actor, { event: 'signal', workstream: workstream.id, why, signal, pid: kin.pid });
+    },
+  };
+}
+
+/** The live processes of this attempt, the worker itself left out. */
+async function kinOf(attempt: Attempt): Promise<Kin[]> {
+  const record = attempt.reporter.record();
+  const { pid, identity, worktree, started_at } = record;
+  const trace = {
+    id: record.workstream,
+    pid,
+    identity,
+    worktree,
+    startedAt: started_at,
+    lastSignAt: Date.now() / 1000,
+  };
+  const { kin } = await findKin(attempt.root, [trace]);
+  return kin.filter(({ workstream, proof }) => workstream === record.workstream && proof !== 'worker').filter(
+    ({ token }) => token === null || token === attempt.token,
+  );
+}
+
+/** The time that a task may take: its own, the workstream's, the run's, the built-in bound. */
+export function taskTimeoutMs(attempt: Attempt, own: number | null): number {
+  const { plan, workstream } = attempt;
+  return own ?? workstream.taskTimeoutMs ?? plan.options.taskTimeoutMs ?? DEFAULT_OPTIONS.taskTimeoutMs;
+}

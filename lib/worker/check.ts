@@ -1,0 +1,45 @@
+import { discardChanges } from '../git/tidy.ts';
+import type { CheckGroup } from '../protocol/plan.ts';
+import type { CheckResult } from '../protocol/status.ts';
+import { recordHistory } from '../store/events.ts';
+import { supervise } from '../tools/supervise.ts';
+import { type Attempt, environmentOf, supervisionOf, taskTimeoutMs } from './attempt.ts';
+
+export type CheckFailure = { text: string; message: string; code: 'verify_failed' | 'not_installed' | 'killed' };
+
+const NOT_FOUND = 127;
+
+/**
+ * Runs the acceptance tests of a group on the committed tree, all of them even if one fails. What they leave in
+ * the worktree is thrown away: it is neither work nor a violation.
+ */
+export async function runChecks(attempt: Attempt, group: CheckGroup, worktree: string): Promise<CheckFailure[]> {
+  const failures: CheckFailure[] = [];
+  for (const check of group.checks) {
+    if (check.kind === 'prose') {
+      await note(attempt, { text: check.text, kind: 'prose', passed: null, seconds: null });
+      continue;
+    }
+    await attempt.reporter.progress({ current_task: `check: ${check.text}` });
+    process.stdout.write(`orch: check: ${check.run}\n`);
+    const begun = performance.now();
+    const supervision = supervisionOf(attempt, taskTimeoutMs(attempt, null));
+    const ended = await supervise('/bin/sh', ['-c', check.run], { cwd: worktree, env: environmentOf(attempt) }, supervision);
+    if (ended.how === 'killed') return [{ text: check.text, message: ended.message, code: 'killed' }];
+    const passed = ended.how === 'exit' && ended.exitCode === 0;
+    await note(attempt, { text: check.text, kind: 'command', passed, seconds: (performance.now() - begun) / 1000 });
+    if (!passed) {
+      const code = ended.exitCode === NOT_FOUND || ended.how === 'not_started' ? 'not_installed' : 'verify_failed';
+      failures.push({ text: check.text, message: ended.message, code });
+    }
+  }
+  await discardChanges(worktree, attempt.excluded);
+  return failures;
+}
+
+async function note(attempt: Attempt, result: CheckResult): Promise<void> {
+  const { root, number, reporter, workstream } = attempt;
+  recordHistory(root, workstream.id, { entry: 'check', attempt: number, ...result });
+  const others = reporter.record().checks.filter(({ text }) => text !== result.text);
+  await reporter.progress({ checks: [...others, result] });
+}

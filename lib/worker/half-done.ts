@@ -1,0 +1,21 @@
+import { messageOf } from '../errors.ts';
+import { salvage } from '../git/salvage.ts';
+import { audit } from '../store/events.ts';
+import type { Attempt } from './attempt.ts';
+
+/**
+ * Keeps the uncommitted edits of an attempt that is cut off: the salvage commit, or null if there was nothing.
+ * Where it fails the edits stay in the worktree, and the next attempt salvages them before it touches anything.
+ */
+export async function salvageHalfDone(attempt: Attempt): Promise<string | null> {
+  const { root, number, workstream, actor, excluded } = attempt;
+  try {
+    const why = 'the attempt was cut off';
+    const commit = await salvage({ root, id: workstream.id, attempt: number, why, exclude: excluded });
+    if (commit !== null) audit(root, actor, { event: 'salvage', workstream: workstream.id, why, commit });
+    return commit;
+  } catch (error) {
+    process.stderr.write(`orch: nothing salvaged yet, the edits stay in the worktree: ${messageOf(error)}\n`);
+    return null;
+  }
+}

@@ -1,0 +1,77 @@
+import type { StopRequest } from '../store/signs.ts';
+import { beat, meansAttempt, readStop } from '../store/signs.ts';
+import type { Lease } from '../store/records.ts';
+
+/** Why a worker must end before its work is done. */
+export type Interruption =
+  | { cause: 'stop'; request: StopRequest }
+  | { cause: 'terminated'; signal: NodeJS.Signals }
+  | { cause: 'timeout' }
+  | { cause: 'parent_lost' }
+  | { cause: 'lease_lost' };
+
+export type Life = {
+  /** Aborted with an `Interruption` as its reason. */
+  stop: AbortSignal;
+  interrupt(interruption: Interruption): void;
+  interruption(): Interruption | null;
+  end(): void;
+};
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Keeps the heartbeat, the time limit and the signals of a worker. The first cause to end wins. Its handlers stay
+ * for as long as the process lives: a signal never ends it between two lines.
+ */
+export function beginLife(
+  root: string,
+  id: string,
+  lease: Lease,
+  times: { heartbeatMs: number; timeoutMs: number; startedAt: number },
+): Life {
+  const controller = new AbortController();
+  const interrupt = (interruption: Interruption): void => {
+    if (!controller.signal.aborted) controller.abort(interruption);
+  };
+  const askedToStop = (): StopRequest | null => {
+    const request = readStop(root, id);
+    return request !== null && meansAttempt(request, lease, times.startedAt) ? request : null;
+  };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    // A person's stop is written before its signal is sent; any other signal is a stranger's.
+    const request = askedToStop();
+    interrupt(request === null ? { cause: 'terminated', signal } : { cause: 'stop', request });
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  process.on('SIGHUP', () => undefined);
+
+  const begun = performance.now();
+  const pulse = (): void => {
+    beat(root, id, (performance.now() - begun) / 1000);
+    const request = askedToStop();
+    if (request !== null) interrupt({ cause: 'stop', request });
+  };
+  pulse();
+  const heart = setInterval(() => tolerate(pulse), times.heartbeatMs);
+  const limit = setTimeout(() => interrupt({ cause: 'timeout' }), Math.min(times.timeoutMs, MAX_TIMER_MS));
+  return {
+    stop: controller.signal,
+    interrupt,
+    interruption: () => (controller.signal.aborted ? (controller.signal.reason as Interruption) : null),
+    end: () => {
+      clearInterval(heart);
+      clearTimeout(limit);
+    },
+  };
+}
+
+/** A heartbeat that fails (a full disk, a folder that is gone) informs nobody, but is no reason to stop working. */
+function tolerate(pulse: () => void): void {
+  try {
+    pulse();
+  } catch (error) {
+    process.stderr.write(`orch: no heartbeat: ${error instanceof Error ? error.message : String(error)}\n`);
+  }
+}

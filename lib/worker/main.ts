@@ -1,0 +1,193 @@
+import { realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { EXIT_CODE, messageOf, OrchError } from '../errors.ts';
+import { startOrchestrator } from '../process/background.ts';
+import { passGate, watchParent } from '../process/gate.ts';
+import { findKin } from '../process/kin.ts';
+import { killKin } from '../process/kill.ts';
+import { ENV, heartbeatPath, orchestratorLogPath, pidPath, stopPath } from '../protocol/layout.ts';
+import type { FrozenPlan } from '../protocol/plan.ts';
+import { isFinal, type Reason, type StatusRecord } from '../protocol/status.ts';
+import type { RecordEvent } from '../protocol/transitions.ts';
+import { type Actor, audit, recordHistory } from '../store/events.ts';
+import { plannedWorkstream, readPlan } from '../store/plans.ts';
+import { changeRecord, type Lease, listRecordIds, readRecord } from '../store/records.ts';
+import { currentOrchestrator } from '../store/role.ts';
+import { removeFile, removePid, writePid } from '../store/signs.ts';
+import { orchestratorEnvironment } from '../tools/environment.ts';
+import type { Attempt } from './attempt.ts';
+import { type Conclusion, carryOut } from './carry-out.ts';
+import { salvageHalfDone } from './half-done.ts';
+import { beginLife, type Interruption, type Life } from './life.ts';
+import { logSizes } from './log.ts';
+import { makeReporter } from './report.ts';
+
+/**
+ * The detached program: `node worker.js <id> <attempt> <token>`. It waits at the gate until its record is written,
+ * carries out its workstream, writes its last word, and then makes sure that somebody orchestrates what is left.
+ */
+
+const PARENT_LOST_GRACE_MS = 4_000;
+
+async function main(): Promise<number> {
+  // Before anything else: write-file-atomic and others may swallow a signal that nobody listens to.
+  let early: NodeJS.Signals | null = null;
+  const onEarly = (signal: NodeJS.Signals): void => {
+    early = signal;
+  };
+  process.on('SIGTERM', onEarly);
+  process.on('SIGINT', onEarly);
+  if (passGate() === 'closed') return 0;
+
+  const [id = '', attemptText = '', token = ''] = process.argv.slice(2);
+  const root = process.env[ENV.root] ?? '';
+  const run = process.env[ENV.run] ?? '';
+  const number = Number(attemptText);
+  const lease: Lease = { run, attempt: number, token };
+  const actor: Actor = { role: `worker:${id}:${number}`, pid: process.pid };
+  const plan = readPlan(root);
+  const workstream = plannedWorkstream(plan, id);
+  if (plan === null || workstream === null) {
+    throw new OrchError('NO_WORKSTREAM', `the frozen plan has no workstream ${id}`);
+  }
+  const begun = await changeRecord(root, id, lease, 'worker', actor, { type: 'run' });
+  if (!begun.ok) throw new OrchError('LEASE_LOST', `${id} is not this worker's to run`);
+  await writePid(pidPath(root, id), process.pid);
+
+  const timeoutMs = workstream.timeoutMs ?? plan.options.timeoutMs;
+  const { heartbeatMs } = plan.options;
+  const startedAt = begun.record.started_at ?? 0;
+  const life = beginLife(root, id, lease, { heartbeatMs, timeoutMs, startedAt });
+  if (early !== null) life.interrupt({ cause: 'terminated', signal: early });
+  if (begun.record.mode === 'attached') watchParent(() => life.interrupt({ cause: 'parent_lost' }));
+  const sizes = logSizes();
+  recordHistory(root, id, { entry: 'attempt', attempt: number, run, pid: process.pid, log: sizes.out, err: sizes.err });
+  process.stdout.write(`orch: ${id}, attempt ${number}, pid ${process.pid}, ${new Date().toISOString()}\n`);
+
+  const onLost = (): void => life.interrupt({ cause: 'lease_lost' });
+  const reporter = makeReporter(root, begun.record, lease, actor, onLost);
+  const attempt: Attempt = { root, run, number, token, actor, plan, workstream, life, reporter, excluded: [] };
+  const fresh = begun.record.fresh;
+  const event = await lastWord(attempt, fresh);
+  life.end();
+  if (event === null) return EXIT_CODE.LEASE_LOST;
+  await endWhatIsLeft(attempt);
+  await reporter.end(event);
+  process.stdout.write(`orch: ${id}: ${reporter.record().status}\n`);
+  removePid(root, id, process.pid);
+  removeFile(heartbeatPath(root, id));
+  if (life.interruption()?.cause === 'stop') removeFile(stopPath(root, id));
+  if (begun.record.mode === 'detached') await passOn(root, plan, actor);
+  return reporter.record().status === 'completed' ? 0 : 1;
+}
+
+type LastWord = Extract<RecordEvent, { type: 'end' | 'complete' }>;
+
+/** Does the work and says how it ended; null where the record is not ours any more. */
+async function lastWord(attempt: Attempt, fresh: boolean): Promise<LastWord | null> {
+  let conclusion: Conclusion;
+  try {
+    conclusion = await carryOut(attempt, fresh);
+  } catch (error) {
+    const interruption = attempt.life.interruption();
+    if (interruption?.cause === 'lease_lost') return null;
+    if (interruption === null) return failure(error);
+    conclusion = { status: 'interrupted' };
+  }
+  if (conclusion.status === 'interrupted') return interrupted(attempt, attempt.life);
+  if (conclusion.status === 'completed') return { type: 'complete', head: conclusion.head, reason: conclusion.reason };
+  const { status, exitCode, signal, reason } = conclusion;
+  return { type: 'end', status, exitCode, signal, reason };
+}
+
+function failure(error: unknown): LastWord {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  const coded = error instanceof OrchError;
+  const hint = coded ? error.hint : 'This is a fault of orch; the stack is in the log (`orch logs --stderr`).';
+  const reason: Reason = { code: coded ? error.code.toLowerCase() : 'internal', message: messageOf(error), hint };
+  return { type: 'end', status: 'failed', exitCode: coded ? 1 : EXIT_CODE.INTERNAL, signal: null, reason };
+}
+
+/** Half-done edits go to a salvage ref; they are never checkpointed. */
+async function interrupted(attempt: Attempt, life: Life): Promise<LastWord | null> {
+  const interruption = life.interruption();
+  if (interruption?.cause === 'lease_lost') return null;
+  const kept = await salvageHalfDone(attempt);
+  const end = endOf(interruption, attempt);
+  const message = kept === null ? end.reason.message : `${end.reason.message}; half-done edits are in ${kept.slice(0, 12)}`;
+  return { ...end, reason: { ...end.reason, message } };
+}
+
+function endOf(interruption: Interruption | null, attempt: Attempt): Extract<LastWord, { type: 'end' }> {
+  const end = { type: 'end', exitCode: null, signal: null } as const;
+  const again = `\`orch retry ${attempt.workstream.id}\` goes on from the last checkpoint.`;
+  switch (interruption?.cause) {
+    case 'stop':
+      return { ...end, status: 'stopped', reason: { code: 'stopped', message: 'a person stopped it', hint: again } };
+    case 'timeout': {
+      const reason = { code: 'timeout', message: 'the workstream ran longer than its time', hint: again };
+      return { ...end, status: 'timed_out', reason };
+    }
+    case 'parent_lost': {
+      const reason = { code: 'terminated', message: 'its orchestrator is gone', hint: 'Run `orch reattach`.' };
+      return { ...end, status: 'crashed', reason };
+    }
+    case 'terminated': {
+      const { signal } = interruption;
+      const reason = { code: 'terminated', message: `${signal} from somebody else than orch`, hint: null };
+      return { ...end, status: 'crashed', signal, reason };
+    }
+    default:
+      throw new OrchError('INTERNAL', `interrupted without a cause: ${JSON.stringify(interruption)}`);
+  }
+}
+
+/** Ends every process that this attempt started and that still runs, servers of `setup` included. */
+async function endWhatIsLeft(attempt: Attempt): Promise<void> {
+  const { root, actor, plan, token, workstream } = attempt;
+  const record = attempt.reporter.record();
+  const trace = {
+    id: workstream.id,
+    pid: record.pid,
+    identity: record.identity,
+    worktree: record.worktree,
+    startedAt: record.started_at,
+    lastSignAt: Date.now() / 1000,
+  };
+  const select = async () => {
+    const { kin } = await findKin(root, [trace]);
+    return kin.filter((one) => one.workstream === workstream.id && one.proof !== 'worker' && (one.token ?? token) === token);
+  };
+  const graceMs = attempt.life.interruption()?.cause === 'parent_lost' ? 0 : Math.min(plan.options.stopGraceMs, 2_000);
+  const { left } = await killKin(select, {
+    graceMs,
+    boundMs: graceMs + PARENT_LOST_GRACE_MS,
+    onSignal: (kin, signal) => {
+      const why = `left over when its worker ended: ${kin.command}`;
+      audit(root, actor, { event: 'signal', workstream: workstream.id, why, signal, pid: kin.pid });
+    },
+  });
+  for (const kin of left) process.stderr.write(`orch: pid ${kin.pid} would not end: ${kin.command}\n`);
+}
+
+/** Starts another orchestrator where work is left and nobody lives to give it out. */
+async function passOn(root: string, plan: FrozenPlan, actor: Actor): Promise<void> {
+  const records = listRecordIds(root).map((id) => readRecord(root, id));
+  const isOpen = (record: StatusRecord): boolean => !isFinal(record, plan.options.restart);
+  const open = records.some((read) => read.kind === 'record' && isOpen(read.record));
+  if (!open || (await currentOrchestrator(root))?.alive === true) return;
+  const script = join(dirname(realpathSync(process.argv[1] ?? '')), 'orch.js');
+  const env = orchestratorEnvironment(process.env);
+  const pid = await startOrchestrator({ script, root, env, logPath: orchestratorLogPath(root) });
+  audit(root, actor, { event: 'spawn', workstream: null, why: 'nobody orchestrated and work was left', pid });
+}
+
+main().then(
+  (code) => {
+    process.exit(code);
+  },
+  (error: unknown) => {
+    process.stderr.write(`orch: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exit(error instanceof OrchError ? EXIT_CODE[error.code] : EXIT_CODE.INTERNAL);
+  },
+);

@@ -1,0 +1,72 @@
+import { OrchError } from '../errors.ts';
+import type { StatusRecord } from '../protocol/status.ts';
+import { advance, type Progress, type RecordEvent } from '../protocol/transitions.ts';
+import type { Actor } from '../store/events.ts';
+import { type Change, changeRecord, createRecord, type Lease } from '../store/records.ts';
+
+export type Reporter = {
+  /** The record as this worker last wrote or read it. */
+  record(): StatusRecord;
+  /** Writes progress. A full disk costs the news, not the work. */
+  progress(patch: Progress): Promise<void>;
+  /** Writes the last word; tries again for ten minutes while the disk is full. */
+  end(event: Extract<RecordEvent, { type: 'end' | 'complete' }>): Promise<void>;
+};
+
+const LAST_WORD_TRIES = 120;
+const LAST_WORD_PAUSE_MS = 5_000;
+
+/**
+ * Reports for one attempt. Whenever the record turns out to be another attempt's, `onLost` is called and nothing
+ * is written any more.
+ */
+export function makeReporter(
+  root: string,
+  first: StatusRecord,
+  lease: Lease,
+  actor: Actor,
+  onLost: () => void,
+): Reporter {
+  const id = first.workstream;
+  let mine = first;
+
+  const write = async (event: RecordEvent): Promise<void> => {
+    let change: Change = await changeRecord(root, id, lease, 'worker', actor, event);
+    if (!change.ok && (change.current.kind === 'missing' || change.current.kind === 'unreadable')) {
+      // Somebody deleted or damaged the record of a live worker, who alone knows what it said.
+      const next = advance(mine, event, 'worker', Date.now() / 1000);
+      change = await createRecord(root, actor, next, { rebuild: true });
+    }
+    if (!change.ok) {
+      onLost();
+      throw new OrchError('LEASE_LOST', `the record of ${id} now belongs to another attempt`);
+    }
+    mine = change.record;
+  };
+
+  return {
+    record: () => mine,
+    async progress(patch) {
+      try {
+        await write({ type: 'progress', patch });
+      } catch (error) {
+        if (!(error instanceof OrchError) || !(error.code === 'DISK_FULL' || error.code === 'IO')) throw error;
+        process.stderr.write(`orch: ${error.message}\n`);
+        mine = { ...mine, ...patch } as StatusRecord;
+      }
+    },
+    async end(event) {
+      for (let tries = 1; ; tries += 1) {
+        try {
+          await write(event);
+          return;
+        } catch (error) {
+          const passing = error instanceof OrchError && ['DISK_FULL', 'IO', 'LOCK_HELD'].includes(error.code);
+          if (!passing || tries === LAST_WORD_TRIES) throw error;
+          process.stderr.write(`orch: ${error.message}; trying again\n`);
+          await new Promise((resolve) => setTimeout(resolve, LAST_WORD_PAUSE_MS));
+        }
+      }
+    },
+  };
+}
