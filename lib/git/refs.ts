@@ -18,7 +18,7 @@ export async function readRefs(root: string, id: string): Promise<WorkstreamRefs
   const unreadable = broken.find((ref) => ref === branch || ref === checkpoint || ref.startsWith(prefix));
   if (unreadable !== undefined) {
     throw new OrchError('GIT_FAILED', `${unreadable} in ${root} is broken`, {
-      hint: 'See `git reflog` and `git fsck` for the commit it should name; then set it with `git update-ref`.',
+      hint: `Find the commit with \`git log --all --grep=Orch-Workstream:\` or \`git fsck --lost-found\`, and write its id into that file.`,
     });
   }
   const salvages = [...refs]

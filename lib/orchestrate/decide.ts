@@ -73,7 +73,7 @@ function tendUnreadable(view: View, permissions: Permissions): Action[] {
 
 function tendLive(view: View, record: StatusRecord, options: PlanOptions): Action[] {
   const { id, liveness, stopAskedMs } = view;
-  if (liveness === 'dead') return [{ type: 'settle', id, ...verdictOfDeath(view, record) }];
+  if (liveness === 'dead') return [{ type: 'settle', id, ...verdictOfDeath(record, factsOf(view)) }];
   if (liveness !== 'alive') return [];
   const hint = `\`orch retry ${id}\` goes on from the last checkpoint.`;
   if (stopAskedMs !== null && stopAskedMs > options.stopGraceMs + KILL_SLACK_MS) {
@@ -92,17 +92,27 @@ function tendLive(view: View, record: StatusRecord, options: PlanOptions): Actio
   return [];
 }
 
+const factsOf = (view: View): { stopAsked: boolean; rebooted: boolean } => ({
+  stopAsked: view.stopAskedMs !== null,
+  rebooted: view.rebooted,
+});
+
 /** How a worker that is proved dead is settled: as stopped where a person had asked, else as crashed. */
-export function verdictOfDeath(view: View, record: StatusRecord): { status: 'crashed' | 'stopped'; reason: Reason } {
-  if (view.stopAskedMs !== null) {
-    const hint = `\`orch retry ${view.id}\` goes on from the last checkpoint.`;
+export function verdictOfDeath(
+  record: StatusRecord,
+  facts: { stopAsked: boolean; rebooted: boolean },
+): { status: 'crashed' | 'stopped'; reason: Reason } {
+  const id = record.workstream;
+  if (facts.stopAsked) {
+    const hint = `\`orch retry ${id}\` goes on from the last checkpoint.`;
     return { status: 'stopped', reason: { code: 'stopped', message: 'it ended while a person was stopping it', hint } };
   }
   if (record.status === 'starting') {
-    const hint = `Look at \`orch logs ${view.id} --stderr\`.`;
+    const hint = `Look at \`orch logs ${id} --stderr\`.`;
     return { status: 'crashed', reason: { code: 'never_started', message: `pid ${record.pid} ended before it began`, hint } };
   }
   const hint = 'It is restarted from its last checkpoint while restarts are left.';
+  if (facts.rebooted) return { status: 'crashed', reason: { code: 'rebooted', message: 'the machine was restarted', hint } };
   return { status: 'crashed', reason: { code: 'lost', message: `pid ${record.pid} is gone without a last word`, hint } };
 }
 
@@ -115,7 +125,7 @@ function tendCrashed(
 ): Action[] {
   const { id } = view;
   if (view.stopAskedMs !== null && !isFinal(record, options.restart)) {
-    return [{ type: 'settle', id, ...verdictOfDeath(view, record) }];
+    return [{ type: 'settle', id, ...verdictOfDeath(record, factsOf(view)) }];
   }
   if (!permissions.restart || world.held || view.planned === null || isFinal(record, options.restart)) return [];
   if (view.leftovers.length > 0 || view.liveWorker !== null || view.sinceMs < backoffMs(record.restarts)) return [];
@@ -126,7 +136,7 @@ function tendCrashed(
 function tendWaiting(view: View, record: StatusRecord, world: World, options: PlanOptions): Action[] {
   const { id } = view;
   if (record.status === 'pending' && view.stopAskedMs !== null) {
-    return [{ type: 'settle', id, ...verdictOfDeath(view, record) }];
+    return [{ type: 'settle', id, ...verdictOfDeath(record, factsOf(view)) }];
   }
   if (view.planned === null) return [];
   const failed = view.planned.depends_on.filter((dependency) => hasFailed(dependency, world, options));

@@ -1,5 +1,6 @@
 import { judge } from '../process/identity.ts';
 import { type Bystander, findKin, type Kin, type WorkerTrace } from '../process/kin.ts';
+import { origin } from '../process/system.ts';
 import { heartbeatPath, pidPath, stopPath, worktreePath } from '../protocol/layout.ts';
 import type { PlannedWorkstream } from '../protocol/plan.ts';
 import { isAliveState, type StatusRecord } from '../protocol/status.ts';
@@ -86,6 +87,7 @@ async function look(
     read,
     planned,
     liveness: record === null ? null : await livenessOf(record),
+    rebooted: record?.identity != null && record.identity.boot_id !== (await origin()).boot_id,
     liveWorker: worker === null ? null : { pid: worker.pid, token: worker.token },
     leftovers: kin.filter(({ ofLiveWorker }) => !ofLiveWorker),
     stopAskedMs: asked ? heldSince(memory, `stop ${id}`, state) : null,

@@ -13,6 +13,8 @@ export type View = {
   planned: PlannedWorkstream | null;
   /** Of the worker that the record names; null where it names none. */
   liveness: Liveness | null;
+  /** The record's worker was of an earlier boot of this machine. */
+  rebooted: boolean;
   /** A worker of this id that the process table shows, whatever the record says. */
   liveWorker: Pick<Kin, 'pid' | 'token'> | null;
   /** Live processes of workers of this id that are gone. */

@@ -1,45 +1,69 @@
 import { OrchError } from '../errors.ts';
-import type { StatusRecord } from './status.ts';
+import { KNOWN_FIELDS, type StatusRecord } from './status.ts';
 import { cutText } from './text.ts';
 
 /** One block: a full disk cannot cut it in two, so a reader never meets half a record. */
 export const RECORD_MAX_BYTES = 4096;
 export const TEXT_MAX_BYTES = 256;
+/** Four such texts fit even where each byte takes six. */
+const SHORT_TEXT_BYTES = 48;
 /** Lists and which end of each is worth more when not all of it fits. */
 const LISTS = { tool_runs: 'last', checks: 'first', depends_on: 'first', blocked_by: 'first' } as const;
 
 const fits = (value: object): boolean => Buffer.byteLength(JSON.stringify(value)) < RECORD_MAX_BYTES;
 
-function cutStrings(value: unknown): unknown {
-  if (typeof value === 'string') return cutText(value, TEXT_MAX_BYTES);
-  if (Array.isArray(value)) return value.map(cutStrings);
+function cutStrings(value: unknown, maxBytes = TEXT_MAX_BYTES): unknown {
+  if (typeof value === 'string') return cutText(value, maxBytes);
+  if (Array.isArray(value)) return value.map((inner) => cutStrings(inner, maxBytes));
   if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, cutStrings(inner)]));
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, cutStrings(inner, maxBytes)]));
   }
   return value;
 }
 
 /**
  * The text of a record, at most 4,096 bytes with its newline. Texts are cut at 256 bytes, paths excepted; lists
- * keep what fits and get `<field>_total`.
- * @throws OrchError RECORD_TOO_LARGE where even empty lists do not help.
+ * keep what fits and get `<field>_total`. Where that is not enough, texts are cut shorter (a control character
+ * takes six bytes in JSON), and then fields that orch does not know are left out.
+ * @throws OrchError RECORD_TOO_LARGE where even that does not help.
  */
 export function encodeRecord(record: StatusRecord): string {
-  // The five fields of the design document stand first, for people who `cat` a record.
-  const { status, current_task, progress, last_update, exit_code, worktree } = record;
-  const ordered = { status, current_task, progress, last_update, exit_code, ...record };
-  const cut: Record<string, unknown> = { ...(cutStrings(ordered) as Record<string, unknown>), worktree };
-  for (const field of Object.keys(LISTS)) delete cut[`${field}_total`];
+  const { worktree } = record;
+  const cut: Record<string, unknown> = { ...(cutStrings(record) as Record<string, unknown>), worktree };
+  for (const field of Object.keys(LISTS)) forgetTotal(cut, field);
+  const lastResorts = [cutTexts, dropUnknown];
   while (!fits(cut)) {
     const field = longestList(cut);
-    if (field === null) {
+    if (field !== null) {
+      const list = cut[field] as unknown[];
+      cut[`${field}_total`] ??= list.length;
+      cut[field] = LISTS[field] === 'last' ? list.slice(1) : list.slice(0, -1);
+      continue;
+    }
+    const resort = lastResorts.shift();
+    if (resort === undefined) {
       throw new OrchError('RECORD_TOO_LARGE', `the record of ${record.workstream} does not fit in 4,096 bytes`);
     }
-    const list = cut[field] as unknown[];
-    cut[`${field}_total`] ??= list.length;
-    cut[field] = LISTS[field] === 'last' ? list.slice(1) : list.slice(0, -1);
+    resort(cut);
   }
   return `${JSON.stringify(cut)}\n`;
+}
+
+/** A list that was read back from disk may be a part: its total stays, unless it says no more than the list. */
+function forgetTotal(record: Record<string, unknown>, field: string): void {
+  const total = record[`${field}_total`];
+  const list = record[field];
+  if (typeof total !== 'number' || !Array.isArray(list) || total <= list.length) delete record[`${field}_total`];
+}
+
+function cutTexts(record: Record<string, unknown>): void {
+  for (const field of ['title', 'current_task', 'reason']) record[field] = cutStrings(record[field], SHORT_TEXT_BYTES);
+}
+
+function dropUnknown(record: Record<string, unknown>): void {
+  for (const field of Object.keys(record)) {
+    if (!KNOWN_FIELDS.has(field) && !(field.replace(/_total$/, '') in LISTS)) delete record[field];
+  }
 }
 
 function longestList(record: Record<string, unknown>): keyof typeof LISTS | null {

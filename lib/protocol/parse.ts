@@ -25,10 +25,34 @@ function positionAt(text: string, offset: number): { line: number; column: numbe
   return { line: before.length, column: (before.at(-1) ?? '').length + 1 };
 }
 
-/** Where JSON.parse gave up: V8 says so in its message; a text that just ends is faulty at its end. */
+const AT_POSITION = /at position (\d+)/;
+
+function faultOf(text: string): string | null {
+  try {
+    JSON.parse(text);
+    return null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return error.message;
+    throw error;
+  }
+}
+
+/**
+ * Where JSON.parse gave up. V8 says so in its message, but not for a token that it did not expect: that one is
+ * found as the end of the shortest beginning of the text that has the same kind of fault.
+ */
 function syntaxPosition(text: string, message: string): { line: number; column: number } {
-  const offset = /at position (\d+)/.exec(message)?.[1];
-  return positionAt(text, offset === undefined ? text.length : Number(offset));
+  const said = AT_POSITION.exec(message)?.[1];
+  if (said !== undefined) return positionAt(text, Number(said));
+  if (!message.startsWith('Unexpected token')) return positionAt(text, text.length);
+  let sound = 0;
+  let faulty = text.length;
+  while (faulty - sound > 1) {
+    const middle = (sound + faulty) >> 1;
+    if (faultOf(text.slice(0, middle))?.startsWith('Unexpected token')) faulty = middle;
+    else sound = middle;
+  }
+  return positionAt(text, sound);
 }
 
 /** Text of `.status/<id>.json` → what it says. Never throws. */

@@ -134,6 +134,9 @@ const Record = v.variant('status', [
   v.looseObject({ status: v.literal('conflict'), ...common, ...ended, head: v.string(), ...explained }),
 ]);
 
+/** All fields of the schema; a record may hold others, which orch keeps. */
+export const KNOWN_FIELDS: ReadonlySet<string> = new Set(['status', ...Object.keys({ ...common, ...idle })]);
+
 /** The schema of a record; JSON Schema and types are made from it. */
 export const StatusRecordSchema = Record;
 export type StatusRecord = v.InferOutput<typeof Record>;

@@ -84,13 +84,23 @@ const idle = { pid: null, identity: null, exit_code: null } as const;
  * @throws OrchError ILLEGAL_TRANSITION where the table does not let `writer` do it.
  */
 export function advance(record: StatusRecord, event: RecordEvent, writer: Writer, now: number): StatusRecord {
-  const next = apply(record, event, now);
+  const next = dropTotals(record, apply(record, event, now));
   if (!mayAdvance(record.status, next.status, writer)) {
     throw new OrchError(
       'ILLEGAL_TRANSITION',
       `${record.workstream} cannot go from ${record.status} to ${next.status} by ${writer}`,
     );
   }
+  return next;
+}
+
+/** A list that was replaced is whole again: the total of the one that did not fit on disk goes. */
+function dropTotals(before: StatusRecord, after: StatusRecord): StatusRecord {
+  const fields = ['tool_runs', 'checks', 'depends_on', 'blocked_by'] as const;
+  const stale = fields.filter((field) => after[field] !== before[field] && `${field}_total` in after);
+  if (stale.length === 0) return after;
+  const next: StatusRecord = { ...after };
+  for (const field of stale) delete next[`${field}_total`];
   return next;
 }
 

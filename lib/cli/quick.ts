@@ -1,0 +1,31 @@
+import { parseArgs } from 'node:util';
+import { errnoOf } from '../errors.ts';
+import { showStatus } from './commands/status.ts';
+
+const OPTIONS = {
+  root: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  quiet: { type: 'boolean', default: false },
+  'no-color': { type: 'boolean', default: false },
+} as const;
+
+/**
+ * `orch status` without yargs, whose import takes longer than the look itself; null where the arguments need yargs.
+ * @throws OrchError as `showStatus`.
+ */
+export async function quickStatus(args: string[]): Promise<number | null> {
+  const parsed = parse(args);
+  if (parsed === null) return null;
+  const { values, positionals } = parsed;
+  const { root, json, quiet } = values;
+  return showStatus(positionals, { root, json, quiet, color: !values['no-color'] });
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS, allowPositionals: true, strict: true });
+  } catch (error) {
+    if (errnoOf(error)?.startsWith('ERR_PARSE_ARGS_') === true) return null;
+    throw error;
+  }
+}

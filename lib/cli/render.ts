@@ -1,0 +1,134 @@
+import { styleText } from 'node:util';
+import type { StatusList } from '../orchestrate/poll.ts';
+import type { Verdict, WorkstreamStatus } from '../orchestrate/verdict.ts';
+import { escapeControls } from '../protocol/text.ts';
+import { type Cell, type Column, cutCells, tableLines, wrapCells } from './table.ts';
+
+/** How a terminal is drawn on. `width` null: a pipe or a file, nothing is cut. */
+export type Screen = { width: number | null; color: boolean };
+
+type Style = Parameters<typeof styleText>[0];
+
+const STYLES: Record<Verdict, Style> = {
+  pending: 'gray',
+  starting: 'cyan',
+  running: 'cyan',
+  completed: 'green',
+  merged: 'green',
+  blocked: 'yellow',
+  stopped: 'yellow',
+  failed: 'red',
+  timed_out: 'red',
+  crashed: 'red',
+  conflict: 'red',
+  unknown: 'magenta',
+};
+
+const COLUMNS: readonly Column[] = [
+  { title: 'WORKSTREAM', least: 8, drop: 0 },
+  { title: 'STATUS', least: 9, drop: 0 },
+  { title: 'DONE', least: 5, drop: 3 },
+  { title: 'UPDATED', least: 7, drop: 2 },
+  { title: 'PID', least: 7, drop: 1 },
+  { title: 'NOW', least: 14, drop: 4 },
+];
+
+const WORD_MAX = 24;
+
+/** The screen that stdout is; colours only where nobody objects (`--no-color`, NO_COLOR, a dumb terminal). */
+export function screenOf(color: boolean): Screen {
+  const isTerminal = process.stdout.isTTY === true;
+  const objects = (process.env['NO_COLOR'] ?? '') !== '' || process.env['TERM'] === 'dumb';
+  const width = isTerminal ? process.stdout.columns || 80 : null;
+  return { width, color: color && isTerminal && !objects };
+}
+
+function painter(screen: Screen): (style: Style) => (text: string) => string {
+  return (style) => (text) => (screen.color ? styleText(style, text) : text);
+}
+
+/** `3s`, `5m`, `2h`, `4d`; `-` where it is not known. */
+export function ageText(seconds: number | null): string {
+  if (seconds === null || !Number.isFinite(seconds)) return '-';
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3_600) return `${Math.floor(whole / 60)}m`;
+  if (whole < 172_800) return `${Math.floor(whole / 3_600)}h`;
+  return `${Math.floor(whole / 86_400)}d`;
+}
+
+/** The verdict, with the record's own word where that is another. */
+export function statusText({ status, verdict }: Pick<WorkstreamStatus, 'status' | 'verdict'>): string {
+  return status === verdict ? verdict : `${verdict} (${cutCells(escapeControls(status), WORD_MAX)})`;
+}
+
+/** What it is at, or why it is not. */
+export function nowText({ current_task, reason }: Pick<WorkstreamStatus, 'current_task' | 'reason'>): string {
+  return escapeControls(current_task ?? reason?.message ?? '');
+}
+
+function rowOf(status: WorkstreamStatus, at: number, paint: ReturnType<typeof painter>): Cell[] {
+  const age = status.last_update === null ? null : at - status.last_update;
+  const hasPid = status.pid !== null && status.alive !== false;
+  return [
+    { text: escapeControls(status.workstream) },
+    { text: statusText(status), paint: paint(STYLES[status.verdict]) },
+    { text: escapeControls(status.progress ?? '-') },
+    { text: ageText(age) },
+    { text: hasPid ? String(status.pid) : '-' },
+    { text: nowText(status) },
+  ];
+}
+
+/** A problem in a line or two: what it is, its evidence, and what to do. */
+function noteLines(status: WorkstreamStatus, screen: Screen, paint: ReturnType<typeof painter>): string[] {
+  const { workstream, verdict, evidence, reason } = status;
+  const messages = [...new Set([reason?.message, evidence])].filter((text) => typeof text === 'string');
+  if (messages.length === 0) return [];
+  const width = screen.width ?? Number.POSITIVE_INFINITY;
+  const text = escapeControls(`${workstream} ${verdict}: ${messages.join('; ')}`);
+  const lines = wrapCells(text, width, '  ').map((line) => cutCells(line, width));
+  if (reason?.hint == null) return lines;
+  const hints = wrapCells(`  ${escapeControls(reason.hint)}`, width, '  ').map((line) => cutCells(line, width));
+  return [...lines, ...hints.map(paint('gray'))];
+}
+
+/** `3 workstreams: 1 running, 2 completed; orchestrator 4711 (detached)`. */
+export function summaryText({ summary, orchestrator }: Pick<StatusList, 'summary' | 'orchestrator'>): string {
+  const { total, ...counts } = summary;
+  const parts = Object.entries(counts).map(([verdict, count]) => `${count} ${verdict}`);
+  const head = `${total} workstream${total === 1 ? '' : 's'}${parts.length === 0 ? '' : `: ${parts.join(', ')}`}`;
+  if (orchestrator === null || orchestrator.alive === false) return `${head}; no orchestrator`;
+  const doubt = orchestrator.alive === null ? ', cannot be judged from here' : '';
+  return `${head}; orchestrator ${orchestrator.pid} (${orchestrator.mode}${doubt})`;
+}
+
+/** The table, a summary, and a note on each problem; ends in a newline. */
+export function renderStatus(list: StatusList, screen: Screen): string {
+  const paint = painter(screen);
+  const rows = list.workstreams.map((status) => rowOf(status, list.at, paint));
+  const table = tableLines(COLUMNS, rows, screen.width, paint('bold'));
+  const width = screen.width ?? Number.POSITIVE_INFINITY;
+  const summary = wrapCells(summaryText(list), width, '  ').map((line) => cutCells(line, width));
+  const notes = list.workstreams.flatMap((status) => noteLines(status, screen, paint));
+  const faults = (list.faults ?? []).flatMap(({ message, hint }) =>
+    wrapCells(escapeControls(`orch: ${message}${hint === null ? '' : `. ${hint}`}`), width, '  '),
+  );
+  const below = [...faults, ...notes];
+  const lines = [...table, '', ...summary, ...(below.length === 0 ? [] : ['', ...below])];
+  return `${lines.join('\n')}\n`;
+}
+
+/** One change of one workstream in a line, without its newline. */
+export function changeLine(status: WorkstreamStatus, at: number, screen: Screen): string {
+  const clock = new Date(at * 1000).toTimeString().slice(0, 8);
+  const { workstream, verdict, progress } = status;
+  const head = [clock, escapeControls(workstream)].join(' ');
+  const word = statusText(status);
+  const tail = [escapeControls(progress ?? ''), nowText(status)].filter((text) => text !== '').join(' ');
+  const line = `${head} ${word} ${tail}`.trimEnd();
+  const cut = screen.width === null ? line : cutCells(line, screen.width);
+  const start = head.length + 1;
+  if (!screen.color || cut.length < start + word.length) return cut;
+  return cut.slice(0, start) + painter(screen)(STYLES[verdict])(word) + cut.slice(start + word.length);
+}

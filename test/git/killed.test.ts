@@ -1,0 +1,111 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { removeWorktree } from '../../lib/git/worktree.ts';
+import { checkpoint, filesIn, isolate, prepare, put, type Repo, reaches, repository, sh } from './repo.ts';
+
+isolate();
+
+const ROUNDS = 14;
+const CHILD = join(import.meta.dirname, 'prepare-child.ts');
+
+async function start(repo: Repo, what: string): Promise<ChildProcess> {
+  const args = ['--import', 'tsx', CHILD, repo.root, repo.base, what];
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  if (child.stdout === null) throw new Error('no stdout');
+  await once(child.stdout, 'data');
+  return child;
+}
+
+/** Ends the child at a moment of its work; true if it was still at it. */
+async function killAfter(child: ChildProcess, ms: number): Promise<boolean> {
+  const ended = once(child, 'exit');
+  child.stdin?.write('x');
+  await sleep(ms);
+  const alive = child.exitCode === null && child.kill('SIGKILL');
+  await ended;
+  return alive;
+}
+
+/** What the caller of `prepareWorktree` has to know: no git that the dead one started is left at it. */
+async function untilNobodyIsIn(root: string): Promise<void> {
+  const deadline = performance.now() + 5_000;
+  while ((await pidsIn(root)).length > 0) {
+    if (performance.now() > deadline) throw new Error(`still in ${root}: ${await pidsIn(root)}`);
+    await sleep(10);
+  }
+}
+
+async function pidsIn(root: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    // A process that ends meanwhile, or another user's, is not one of ours at work.
+    const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => '');
+    if (cwd.startsWith(root)) found.push(pid);
+  }
+  return found;
+}
+
+for (const what of ['prepare', 'remove']) {
+  test.runIf(process.platform === 'linux')(
+    `${what}, killed with -9 at ${ROUNDS} moments, loses nothing and repeats`,
+    async () => {
+      const files = Object.fromEntries(
+        Array.from({ length: 300 }, (_, n) => [`src/${n}.txt`, `${n}\n`.repeat(50)]),
+      );
+      const repo = await repository({ ...files, 'a.txt': 'a\n' });
+      const { path } = await prepare(repo);
+      await put(path, { 'b.txt': 'done' });
+      const done = await checkpoint(repo, path);
+      let child = await start(repo, what);
+      for (let round = 0; round < ROUNDS; round += 1) {
+        const next = round + 1 < ROUNDS ? start(repo, what) : null;
+        await put(path, { 'a.txt': `half ${round}`, [`new ${round}`]: `${round}` });
+        await sh(path, 'add', '-A');
+        await sh(path, 'commit', '--quiet', '-m', `tool ${round}`);
+        const tool = await sh(path, 'rev-parse', 'HEAD');
+        await put(path, { 'src/1.txt': `dirty ${round}` });
+        expect(await killAfter(child, 5 + Math.random() * (what === 'remove' ? 500 : 250))).toBe(true);
+        await untilNobodyIsIn(repo.root);
+        const again = await prepare(repo, { attempt: 100 + round });
+        expect(again.head).toBe(done.commit);
+        expect(await sh(path, 'symbolic-ref', 'HEAD')).toBe('refs/heads/orch/WS-1');
+        expect(await sh(path, 'rev-parse', 'HEAD')).toBe(done.commit);
+        expect(await sh(path, 'status', '--porcelain')).toBe('');
+        const latest =
+          (
+            await sh(
+              repo.root,
+              'for-each-ref',
+              '--format=%(refname)',
+              '--sort=-version:refname',
+              'refs/orch/salvage',
+            )
+          ).split('\n')[0] ?? '';
+        expect(await reaches(repo.root, latest, tool)).toBe(true);
+        const holding = await sh(
+          repo.root,
+          'log',
+          '--format=%H',
+          '-1',
+          `-Sdirty ${round}`,
+          '-m',
+          latest,
+          '--',
+          'src/1.txt',
+        );
+        expect((await filesIn(repo.root, holding))['src/1.txt']).toBe(`dirty ${round}`);
+        if (next) child = await next;
+      }
+      await removeWorktree(repo.root, 'WS-1');
+      expect(
+        await readdir(join(repo.root, '.git')).then((names) =>
+          names.includes('worktrees') ? readdir(join(repo.root, '.git/worktrees')) : [],
+        ),
+      ).toEqual([]);
+    },
+  );
+}
