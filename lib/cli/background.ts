@@ -1,6 +1,6 @@
 import { OrchError } from '../errors.ts';
-import { newMemory } from '../orchestrate/observe.ts';
 import { orchestrate, PERMISSIONS } from '../orchestrate/loop.ts';
+import { newMemory } from '../orchestrate/observe.ts';
 import { passGate } from '../process/gate.ts';
 import type { Actor } from '../store/events.ts';
 import { takeRole } from '../store/role.ts';
@@ -19,7 +19,8 @@ export async function orchestrateInBackground(root: string): Promise<number> {
   process.on('SIGHUP', () => undefined);
   if (passGate() === 'closed') return 0;
   const actor: Actor = { role: 'orchestrator', pid: process.pid };
-  const log = (text: string): void => void process.stdout.write(`orch: ${new Date().toISOString()} ${text}\n`);
+  const log = (text: string): void =>
+    void process.stdout.write(`orch: ${new Date().toISOString()} ${text}\n`);
   try {
     const onLost = (error: Error): void => {
       log(`lost the role: ${error.message}`);
@@ -28,10 +29,21 @@ export async function orchestrateInBackground(root: string): Promise<number> {
     const role = await takeRole(root, actor, ROLE_BOUND_MS, onLost);
     log(`orchestrating as pid ${process.pid}`);
     const memory = newMemory();
-    const onDone = ({ action, ok, note }: { action: { type: string; id: string | null }; ok: boolean; note: string }): void =>
-      log(`${action.type} ${action.id ?? ''} ${ok ? 'done' : 'not done'} ${note}`);
+    const onDone = ({
+      action,
+      ok,
+      note,
+    }: {
+      action: { type: string; id: string | null };
+      ok: boolean;
+      note: string;
+    }): void => log(`${action.type} ${action.id ?? ''} ${ok ? 'done' : 'not done'} ${note}`);
     try {
-      await orchestrate({ root, permissions: PERMISSIONS.orchestrate, mode: 'detached', actor, memory, onDone }, role, stop.signal);
+      await orchestrate(
+        { root, permissions: PERMISSIONS.orchestrate, mode: 'detached', actor, memory, onDone },
+        role,
+        stop.signal,
+      );
     } finally {
       await role.release();
     }

@@ -28,7 +28,9 @@ export async function ensureOrchestrator(root: string, always: boolean): Promise
   if (performance.now() - last.at < SETTLE_MS) return;
   if (last.count >= STARTS_MAX) {
     const hint = `Look at ${orchestratorLogPath(root)}.`;
-    throw new OrchError('START_FAILED', `the background orchestrator ended ${last.count} times in a row`, { hint });
+    throw new OrchError('START_FAILED', `the background orchestrator ended ${last.count} times in a row`, {
+      hint,
+    });
   }
   const pid = await startOrchestrator({
     script: builtFile('orch.js'),
@@ -58,7 +60,8 @@ export async function untilResigned(root: string, signal: AbortSignal): Promise<
   while (!signal.aborted && performance.now() < bound) {
     const current = await currentOrchestrator(root);
     // Ours may not have written its name yet.
-    const isOurs = started === undefined || current?.pid === started.pid || performance.now() - started.at > SETTLE_MS;
+    const isOurs =
+      started === undefined || current?.pid === started.pid || performance.now() - started.at > SETTLE_MS;
     if (isOurs && current?.alive !== true) return;
     await sleep(LOOK_MS);
   }

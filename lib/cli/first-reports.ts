@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OrchError } from '../errors.ts';
-import { type FrozenPlan, type PlannedWorkstream } from '../protocol/plan.ts';
-import { isSuccess, type StatusRecord } from '../protocol/status.ts';
 import { orchestratorLogPath } from '../protocol/layout.ts';
+import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
+import { isSuccess, type StatusRecord } from '../protocol/status.ts';
 import { readRecord } from '../store/records.ts';
 import { currentOrchestrator } from '../store/role.ts';
 
@@ -19,7 +19,14 @@ export async function firstReports(
   const begun = records.filter(({ status }) => status !== 'pending' && status !== 'blocked');
   const failed = begun.filter(({ status }) => status === 'starting' || status === 'crashed');
   if (output.json) {
-    const workstreams = begun.map(({ workstream, status, pid, worktree, branch, attempt }) => ({ workstream, status, pid, worktree, branch, attempt }));
+    const workstreams = begun.map(({ workstream, status, pid, worktree, branch, attempt }) => ({
+      workstream,
+      status,
+      pid,
+      worktree,
+      branch,
+      attempt,
+    }));
     process.stdout.write(`${JSON.stringify({ schema: 'orch.launch/1', run: plan.run, workstreams })}\n`);
   } else if (!output.quiet) {
     for (const { workstream, status, pid, worktree } of begun) {
@@ -40,14 +47,20 @@ function firstOf(plan: FrozenPlan): PlannedWorkstream[] {
 async function waitForFirst(root: string, plan: FrozenPlan): Promise<StatusRecord[]> {
   const bound = performance.now() + BOUND_MS;
   for (;;) {
-    const records = plan.workstreams.map(({ id }) => readRecord(root, id)).flatMap((read) => (read.kind === 'record' ? [read.record] : []));
+    const records = plan.workstreams
+      .map(({ id }) => readRecord(root, id))
+      .flatMap((read) => (read.kind === 'record' ? [read.record] : []));
     const begun = records.filter(({ status }) => !['pending', 'blocked', 'starting'].includes(status));
     const wanted = Math.min(plan.options.maxParallel, firstOf(plan).length);
     if (begun.length >= wanted || records.every(isSuccess)) return records;
     const orchestrator = await currentOrchestrator(root);
     if (orchestrator?.alive === false && orchestrator.ended_at === null) {
       const hint = `Look at ${orchestratorLogPath(root)}, then run \`orch reattach\`.`;
-      throw new OrchError('START_FAILED', `the background orchestrator (pid ${orchestrator.pid}) ended at once`, { hint });
+      throw new OrchError(
+        'START_FAILED',
+        `the background orchestrator (pid ${orchestrator.pid}) ended at once`,
+        { hint },
+      );
     }
     if (orchestrator?.ended_at !== null && orchestrator !== null) return records;
     if (performance.now() > bound) return records;

@@ -36,7 +36,8 @@ export function nearIds(id: string, known: readonly string[]): string[] {
 /** The refusal of an id that neither a plan nor a record names. */
 export function noWorkstream(id: string, known: readonly string[]): OrchError {
   const near = nearIds(id, known);
-  const hint = near.length > 0 ? `Did you mean ${near.join(' or ')}?` : '`orch status` lists those there are.';
+  const hint =
+    near.length > 0 ? `Did you mean ${near.join(' or ')}?` : '`orch status` lists those there are.';
   return new OrchError('NO_WORKSTREAM', `there is no workstream ${JSON.stringify(id)}`, { hint });
 }
 
@@ -50,7 +51,8 @@ export function requireShown(list: StatusList, ids: readonly string[]): void {
   if (shown.size === 0 && knownIds(list.root).length === 0) {
     // A plan that cannot be read is no proof that there was none.
     const [fault] = list.faults ?? [];
-    if (fault !== undefined) throw new OrchError('IO', fault.message, fault.hint === null ? {} : { hint: fault.hint });
+    if (fault !== undefined)
+      throw new OrchError('IO', fault.message, fault.hint === null ? {} : { hint: fault.hint });
     throw new OrchError('NO_STATE', `nothing was ever launched in ${list.root}`, {
       hint: 'Start with `orch launch PLAN`, or try `orch demo`.',
     });

@@ -4,12 +4,25 @@ import { builtFile } from '../executors/launch.ts';
 import { branchFaults } from '../git/branches.ts';
 import { hasTrackedChanges, openRepository, resolveCommit, trackedUnder } from '../git/repository.ts';
 import { applyJoining, type Joining, join } from '../orchestrate/join.ts';
-import { newMemory, observe } from '../orchestrate/observe.ts';
 import { PERMISSIONS, pass } from '../orchestrate/loop.ts';
+import { newMemory, observe } from '../orchestrate/observe.ts';
 import { wavesOf } from '../plan/graph.ts';
 import { startOrchestrator } from '../process/background.ts';
-import { branchOf, ENV, holdPath, orchestratorLogPath, STATE_FOLDERS, worktreePath } from '../protocol/layout.ts';
-import { DEFAULT_OPTIONS, type FrozenPlan, type PlannedWorkstream, type PlanOptions, taskText } from '../protocol/plan.ts';
+import {
+  branchOf,
+  ENV,
+  holdPath,
+  orchestratorLogPath,
+  STATE_FOLDERS,
+  worktreePath,
+} from '../protocol/layout.ts';
+import {
+  DEFAULT_OPTIONS,
+  type FrozenPlan,
+  type PlannedWorkstream,
+  type PlanOptions,
+  taskText,
+} from '../protocol/plan.ts';
 import { type Actor, audit } from '../store/events.ts';
 import { makeFolders, refuseTracked } from '../store/folders.ts';
 import { writePlan } from '../store/plans.ts';
@@ -73,10 +86,15 @@ async function startRun(root: string, plan: FrozenPlan, fresh: boolean): Promise
     const world = await observe(root, newMemory());
     const joinings = join(world, plan.workstreams, fresh);
     await refuseTakenBranches(root, joinings);
-    warnOfOthers(world.views.filter(({ id, planned }) => planned !== null && !joinings.some((one) => one.id === id)).map(({ id }) => id));
+    warnOfOthers(
+      world.views
+        .filter(({ id, planned }) => planned !== null && !joinings.some((one) => one.id === id))
+        .map(({ id }) => id),
+    );
     await writePlan(root, plan);
     for (const joining of joinings) await applyJoining(world, plan, joining, fresh, actor);
-    if (removeFile(holdPath(root))) audit(root, actor, { event: 'hold', workstream: null, why: 'lifted by a launch' });
+    if (removeFile(holdPath(root)))
+      audit(root, actor, { event: 'hold', workstream: null, why: 'lifted by a launch' });
     await startOrchestrator({
       script: builtFile('orch.js'),
       root,
@@ -98,7 +116,9 @@ async function refuseTakenBranches(root: string, joinings: readonly Joining[]): 
 function warnOfOthers(ids: readonly string[]): void {
   if (ids.length === 0) return;
   const names = `${ids.slice(0, 10).join(', ')}${ids.length > 10 ? ', …' : ''}`;
-  process.stderr.write(`orch: warning: the plan before had ${names}; they stay as they are and do not go on\n`);
+  process.stderr.write(
+    `orch: warning: the plan before had ${names}; they stay as they are and do not go on\n`,
+  );
 }
 
 async function refuseDirty(root: string, allowed: boolean): Promise<void> {
@@ -129,7 +149,8 @@ function showDryRun(root: string, workstreams: PlannedWorkstream[], base: string
     for (const id of wave) {
       const workstream = workstreams.find((one) => one.id === id);
       process.stdout.write(`  ${id}  git worktree add ${worktreePath(root, id)} ${branchOf(id)}\n`);
-      for (const task of workstream?.tasks ?? []) process.stdout.write(`    ${JSON.stringify(taskText(task))}\n`);
+      for (const task of workstream?.tasks ?? [])
+        process.stdout.write(`    ${JSON.stringify(taskText(task))}\n`);
     }
   }
   return 0;

@@ -6,10 +6,22 @@ export type GlobalOptions = { root: string | undefined; json: boolean; quiet: bo
 
 export function globalOptions<T>(yargs: Argv<T>): Argv<T & GlobalOptions> {
   return yargs
-    .option('root', { type: 'string', describe: 'The repository (default: the one around this folder)', requiresArg: true })
-    .option('json', { type: 'boolean', default: false, describe: 'Machine output on stdout, nothing else there' })
+    .option('root', {
+      type: 'string',
+      describe: 'The repository (default: the one around this folder)',
+      requiresArg: true,
+    })
+    .option('json', {
+      type: 'boolean',
+      default: false,
+      describe: 'Machine output on stdout, nothing else there',
+    })
     .option('quiet', { type: 'boolean', default: false, describe: 'Only what was asked for, no progress' })
-    .option('color', { type: 'boolean', default: true, describe: 'Colour on a terminal (--no-color, NO_COLOR)' });
+    .option('color', {
+      type: 'boolean',
+      default: true,
+      describe: 'Colour on a terminal (--no-color, NO_COLOR)',
+    });
 }
 
 const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };

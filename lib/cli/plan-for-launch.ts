@@ -17,7 +17,8 @@ export async function planForLaunch(root: string, selection: Selection): Promise
   for (const warning of result.warnings) process.stderr.write(`orch: warning: ${formatFault(warning)}\n`);
   if (!result.ok) {
     const [first] = result.faults;
-    const code = result.faults.length === 1 && first?.code === 'not_found' ? 'PLAN_NOT_FOUND' : 'PLAN_INVALID';
+    const code =
+      result.faults.length === 1 && first?.code === 'not_found' ? 'PLAN_NOT_FOUND' : 'PLAN_INVALID';
     const hint = 'Nothing was launched. Mend the plan and try again.';
     throw new OrchError(code, `the plan has faults\n${result.faults.map(formatFault).join('\n')}`, { hint });
   }
@@ -31,7 +32,10 @@ function select(all: PlannedWorkstream[], { only, skip }: Selection): PlannedWor
   const known = new Set(all.map(({ id }) => id));
   const unknown = [...only, ...skip].find((id) => !known.has(id));
   if (unknown !== undefined) {
-    const hint = `The plan has ${all.map(({ id }) => id).slice(0, 20).join(', ')}.`;
+    const hint = `The plan has ${all
+      .map(({ id }) => id)
+      .slice(0, 20)
+      .join(', ')}.`;
     throw new OrchError('NO_WORKSTREAM', `the plan has no workstream ${JSON.stringify(unknown)}`, { hint });
   }
   const chosen = all.filter(({ id }) => (only.length === 0 || only.includes(id)) && !skip.includes(id));
@@ -48,7 +52,11 @@ function refuseUnmet(root: string, workstreams: readonly PlannedWorkstream[]): v
       const read = readRecord(root, dependency);
       if (read.kind === 'record' && isSuccess(read.record)) continue;
       const hint = `Take ${dependency} into the selection, or complete it first.`;
-      throw new OrchError('PLAN_INVALID', `${source}: ${id} depends on ${dependency}, which is not completed`, { hint });
+      throw new OrchError(
+        'PLAN_INVALID',
+        `${source}: ${id} depends on ${dependency}, which is not completed`,
+        { hint },
+      );
     }
   }
 }
@@ -60,7 +68,11 @@ function refuseUnusable(workstreams: readonly PlannedWorkstream[], tool: string[
       const tools = toolsFor(task, own, tool);
       if (tools.some((name) => adapterNamed(name) !== null)) continue;
       const hint = 'This version carries out tasks of the form `{run: "command"}`; agents come next.';
-      throw new OrchError('NO_TOOL', `${source}: ${id} needs one of ${tools.join(', ')}, none of which can be used`, { hint });
+      throw new OrchError(
+        'NO_TOOL',
+        `${source}: ${id} needs one of ${tools.join(', ')}, none of which can be used`,
+        { hint },
+      );
     }
   }
 }

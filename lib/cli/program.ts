@@ -36,10 +36,17 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     const handler = async (args: never): Promise<void> => {
       code = await handle(args);
     };
-    program = program.command({ command, describe, builder, handler } as unknown as CommandModule) as typeof program;
+    program = program.command({
+      command,
+      describe,
+      builder,
+      handler,
+    } as unknown as CommandModule) as typeof program;
   }
   await program
-    .usage('$0 <command>\n\nRuns a long refactor as independent workstreams that survive crashes and SSH drops.')
+    .usage(
+      '$0 <command>\n\nRuns a long refactor as independent workstreams that survive crashes and SSH drops.',
+    )
     .epilogue('`orch <command> --help` shows the options and examples of each command.')
     .version(VERSION)
     .alias('h', 'help')

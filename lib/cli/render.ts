@@ -89,7 +89,9 @@ function noteLines(status: WorkstreamStatus, screen: Screen, paint: ReturnType<t
   const text = escapeControls(`${workstream} ${verdict}: ${messages.join('; ')}`);
   const lines = wrapCells(text, width, '  ').map((line) => cutCells(line, width));
   if (reason?.hint == null) return lines;
-  const hints = wrapCells(`  ${escapeControls(reason.hint)}`, width, '  ').map((line) => cutCells(line, width));
+  const hints = wrapCells(`  ${escapeControls(reason.hint)}`, width, '  ').map((line) =>
+    cutCells(line, width),
+  );
   return [...lines, ...hints.map(paint('gray'))];
 }
 

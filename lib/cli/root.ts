@@ -1,5 +1,4 @@
-import { lstatSync } from 'node:fs';
-import { realpathSync } from 'node:fs';
+import { lstatSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
 import { ENV } from '../protocol/layout.ts';

@@ -23,10 +23,12 @@ const LOOK_MS = 50;
 export async function stopWorkstream(root: string, id: string, request: StopRequest): Promise<Stopped> {
   for (let tries = 0; tries < TRIES; tries += 1) {
     const read = readRecord(root, id);
-    if (read.kind !== 'record') return { workstream: id, ok: false, status: read.kind, note: 'it has no record that orch could stop' };
+    if (read.kind !== 'record')
+      return { workstream: id, ok: false, status: read.kind, note: 'it has no record that orch could stop' };
     const { record } = read;
     const restarts = readPlan(root)?.options.restart ?? 0;
-    if (isFinal(record, restarts)) return { workstream: id, ok: true, status: record.status, note: 'had ended already' };
+    if (isFinal(record, restarts))
+      return { workstream: id, ok: true, status: record.status, note: 'had ended already' };
     const stopped = isAliveState(record)
       ? await stopLive(root, record, request)
       : await stopWaiting(root, record, request);
@@ -42,7 +44,8 @@ async function ask(root: string, record: StatusRecord): Promise<boolean> {
   const lease = leaseOf(record);
   return withLock(recordLockPath(root, id), async () => {
     const now = readRecord(root, id);
-    if (now.kind !== 'record' || !holdsLease(now.record, lease) || now.record.status !== record.status) return false;
+    if (now.kind !== 'record' || !holdsLease(now.record, lease) || now.record.status !== record.status)
+      return false;
     await requestStop(root, id, lease);
     return true;
   });
@@ -50,7 +53,11 @@ async function ask(root: string, record: StatusRecord): Promise<boolean> {
 
 const REASON = { code: 'stopped', message: 'a person stopped it' };
 
-async function stopWaiting(root: string, record: StatusRecord, { actor }: StopRequest): Promise<Stopped | null> {
+async function stopWaiting(
+  root: string,
+  record: StatusRecord,
+  { actor }: StopRequest,
+): Promise<Stopped | null> {
   const id = record.workstream;
   if (!(await ask(root, record))) return null;
   const reason = { ...REASON, hint: `\`orch retry ${id}\` goes on with it.` };
@@ -69,10 +76,17 @@ async function stopLive(root: string, record: AliveRecord, request: StopRequest)
   }
   if (!(await ask(root, record))) return null;
   if (liveness === 'alive') {
-    audit(root, request.actor, { event: 'signal', workstream: id, why: 'a person asked for it', signal: 'SIGTERM', pid });
+    audit(root, request.actor, {
+      event: 'signal',
+      workstream: id,
+      why: 'a person asked for it',
+      signal: 'SIGTERM',
+      pid,
+    });
     await signalVerified(pid, identity.start_time, 'SIGTERM');
     const ended = await untilEnded(root, record, request.graceMs);
-    if (ended !== null) return { workstream: id, ok: true, status: ended.status, note: ended.reason?.message ?? '' };
+    if (ended !== null)
+      return { workstream: id, ok: true, status: ended.status, note: ended.reason?.message ?? '' };
   }
   return settle(root, record, liveness === 'unknown', request);
 }
@@ -91,7 +105,12 @@ async function untilEnded(root: string, record: AliveRecord, boundMs: number): P
 }
 
 /** Kills the tree of a worker that would not end, and settles what is dead, or presumed so, as stopped. */
-async function settle(root: string, record: AliveRecord, presumed: boolean, { actor }: StopRequest): Promise<Stopped | null> {
+async function settle(
+  root: string,
+  record: AliveRecord,
+  presumed: boolean,
+  { actor }: StopRequest,
+): Promise<Stopped | null> {
   const id = record.workstream;
   const hint = `\`orch retry ${id}\` goes on from the last checkpoint.`;
   if (presumed) {

@@ -55,7 +55,7 @@ export function wrapCells(text: string, width: number, indent: string): string[]
 }
 
 /** The width of each column, 0 for those left out. `width` null: as wide as it needs. */
-function fit(columns: readonly Column[], natural: readonly number[], width: number | null): number[] {
+function fitWidths(columns: readonly Column[], natural: readonly number[], width: number | null): number[] {
   const widths = [...natural];
   if (width === null) return widths;
   const over = (): number => {
@@ -94,7 +94,7 @@ export function tableLines(
     for (const row of [titles, ...rows]) widest = Math.max(widest, cells(row[at]?.text ?? ''));
     return widest;
   });
-  const widths = fit(columns, natural, width);
+  const widths = fitWidths(columns, natural, width);
   return [titles, ...rows].map((row) => line(row, widths));
 }
 

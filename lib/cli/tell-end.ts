@@ -3,7 +3,9 @@ import { escapeControls } from '../protocol/text.ts';
 
 /** Says how a run ended, with what is not completed on stderr: exit code 0 if all is, else 1. */
 export function tellEnd(list: StatusList, output: { json: boolean; quiet: boolean }): number {
-  const unfinished = list.workstreams.filter(({ verdict }) => verdict !== 'completed' && verdict !== 'merged');
+  const unfinished = list.workstreams.filter(
+    ({ verdict }) => verdict !== 'completed' && verdict !== 'merged',
+  );
   if (!output.json) {
     const { total } = list.summary;
     if (!output.quiet) process.stdout.write(`${total - unfinished.length} of ${total} completed\n`);

@@ -2,27 +2,27 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { branchRef } from '../protocol/layout.ts';
 import type { Worktree } from './admin.ts';
-import { placeOf } from './nested.ts';
 import { git } from './run.ts';
 
 /** The commit that HEAD of the worktree names; null on a branch without commits. */
 export async function headOf(worktree: Worktree): Promise<string | null> {
   const args = ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'];
-  const { stdout } = await git(worktree.path, args, { ...placeOf(worktree), answers: [1] });
+  const { stdout } = await git(worktree.root, args, { gitDir: worktree.admin, answers: [1] });
   return stdout === '' ? null : stdout.trim();
 }
 
 /** The branch that HEAD of the worktree is on, or null if it is detached. */
 export async function headRef(worktree: Worktree): Promise<string | null> {
   const args = ['symbolic-ref', '--quiet', 'HEAD'];
-  const { stdout } = await git(worktree.path, args, { ...placeOf(worktree), answers: [1] });
+  const { stdout } = await git(worktree.root, args, { gitDir: worktree.admin, answers: [1] });
   return stdout === '' ? null : stdout.trim();
 }
 
 /** Puts HEAD of the worktree on the workstream's branch; no file is touched. */
 export async function attachHead(worktree: Worktree): Promise<void> {
   const args = ['symbolic-ref', '-m', 'orch: back to the branch', 'HEAD', branchRef(worktree.id)];
-  if ((await headRef(worktree)) !== branchRef(worktree.id)) await git(worktree.path, args, placeOf(worktree));
+  if ((await headRef(worktree)) !== branchRef(worktree.id))
+    await git(worktree.root, args, { gitDir: worktree.admin });
 }
 
 const OPERATIONS = [

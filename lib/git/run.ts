@@ -130,6 +130,7 @@ type Outcome = {
   timedOut: boolean;
   stderr: string;
   originalMessage?: string | undefined;
+  cause?: unknown;
 };
 
 function failure(args: readonly string[], cwd: string, result: Outcome): OrchError {
@@ -143,6 +144,6 @@ function failure(args: readonly string[], cwd: string, result: Outcome): OrchErr
   const last = result.stderr.trim().split('\n').slice(-3).join('\n');
   return new OrchError('GIT_FAILED', `git ${cut} ${how}${last === '' ? '' : `: ${last}`}`, {
     hint: `See what git says of it in ${cwd}; then run the same orch command again.`,
-    cause: result,
+    cause: result.cause,
   });
 }

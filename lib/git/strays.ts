@@ -34,13 +34,12 @@ export async function commitsSeen(
 ): Promise<string[]> {
   const texts = [await readText(join(commonDir, 'logs', branchRef(id)))];
   if (worktree !== null) {
-    const { admin, path } = worktree;
+    const { admin } = worktree;
     texts.push(await readText(join(admin, 'logs', 'HEAD')));
     for (const file of OPERATION_HEADS) texts.push(await readText(join(admin, file)));
     if (await hasOwnRefs(admin)) {
       const own = await git(commonDir, ['for-each-ref', '--format=%(objectname)', ...OWN_REFS], {
         gitDir: admin,
-        workTree: path,
       });
       texts.push(own.stdout);
     }

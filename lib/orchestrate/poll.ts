@@ -50,7 +50,10 @@ export async function pollStatus(
   const plan = readPlanOr(root, faults);
   const planned = new Map(plan?.workstreams.map((workstream) => [workstream.id, workstream]));
   const { restart, heartbeatMs } = plan?.options ?? DEFAULT_OPTIONS;
-  const setting = { restartLimit: restart, staleSeconds: Math.max((3 * heartbeatMs) / 1000, STALE_LEAST_SECONDS) };
+  const setting = {
+    restartLimit: restart,
+    staleSeconds: Math.max((3 * heartbeatMs) / 1000, STALE_LEAST_SECONDS),
+  };
   const byId = new Map<string, WorkstreamStatus>();
   for (const id of inOrder(root, plan)) {
     const status = await look(root, id, planned.get(id) ?? null, setting);
@@ -125,7 +128,11 @@ function explainHolds(
       const culprit = culpritOf(id, new Set());
       if (culprit === null) continue;
       const hint = `If you know that it is gone, \`orch stop ${culprit} --presume-dead\` settles it.`;
-      status.reason = { code: 'dependency_unknown', message: `it waits for ${culprit}, which cannot be judged`, hint };
+      status.reason = {
+        code: 'dependency_unknown',
+        message: `it waits for ${culprit}, which cannot be judged`,
+        hint,
+      };
     }
   }
 }

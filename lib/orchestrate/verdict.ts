@@ -1,6 +1,6 @@
+import { errnoOf, OrchError } from '../errors.ts';
 import { judge, judgeByPidFile, locate } from '../process/identity.ts';
 import { origin } from '../process/system.ts';
-import { errnoOf, OrchError } from '../errors.ts';
 import { pidPath, recordPath } from '../protocol/layout.ts';
 import type { ForeignRecord } from '../protocol/parse.ts';
 import type { PlannedWorkstream } from '../protocol/plan.ts';
@@ -11,7 +11,6 @@ import {
   type Reason,
   STATES,
   type State,
-  type StatusRecord,
 } from '../protocol/status.ts';
 import type { RecordRead } from '../store/records.ts';
 import { type PidFile, readHeartbeat, readPid, readStop } from '../store/signs.ts';
@@ -66,7 +65,16 @@ function assemble(id: string, status: string, judged: Judged, heartbeatAge: numb
   const usage = { cpu_percent: null, memory_bytes: null };
   const { alive, verdict, final, evidence, reason } = judged;
   // Written twice: the first gives the order in which people read it, the second wins over a foreign field.
-  const own = { workstream: id, status, alive, verdict, final, heartbeat_age: heartbeatAge, ...usage, evidence };
+  const own = {
+    workstream: id,
+    status,
+    alive,
+    verdict,
+    final,
+    heartbeat_age: heartbeatAge,
+    ...usage,
+    evidence,
+  };
   const basics = { current_task: null, progress: null, last_update: null, exit_code: null, pid: null };
   return { ...own, ...basics, ...fields, ...own, reason };
 }
@@ -136,20 +144,31 @@ async function judgeAlive(
   }
   const place = await whereabouts(record);
   if (liveness === 'unknown') {
-    const message = place ?? `pid ${record.pid} cannot be looked at from here`;
-    return { alive: null, verdict: 'unknown', final: false, evidence: message, reason: unknownReason(id, message) };
+    const message = place?.text ?? `pid ${record.pid} cannot be looked at from here`;
+    return {
+      alive: null,
+      verdict: 'unknown',
+      final: false,
+      evidence: message,
+      reason: unknownReason(id, message),
+    };
   }
   const { status, reason } = verdictOfDeath(record, {
     stopAsked: tolerant(() => isStopAsked(root, id, record)) === true,
-    rebooted: place !== null,
+    rebooted: place?.rebooted ?? false,
   });
-  const evidence = place ?? `the record says ${record.status}, but pid ${record.pid} is not its worker or is gone`;
+  const evidence =
+    place?.text ?? `the record says ${record.status}, but pid ${record.pid} is not its worker or is gone`;
   return { alive: false, verdict: status, final: false, evidence, reason };
 }
 
 function staleReason(id: string, ageSeconds: number): Reason {
   const message = `its worker lives, but its last heartbeat is ${Math.round(ageSeconds)} s old`;
-  return { code: 'stale_heartbeat', message, hint: `It ends at its timeout; \`orch stop ${id}\` ends it now.` };
+  return {
+    code: 'stale_heartbeat',
+    message,
+    hint: `It ends at its timeout; \`orch stop ${id}\` ends it now.`,
+  };
 }
 
 function unknownReason(id: string, message: string): Reason {
@@ -158,14 +177,16 @@ function unknownReason(id: string, message: string): Reason {
 }
 
 /** Why a PID of the record means nothing here; null where it does, or where this process cannot say where it is. */
-async function whereabouts(record: AliveRecord): Promise<string | null> {
+async function whereabouts(record: AliveRecord): Promise<{ text: string; rebooted: boolean } | null> {
   try {
     const here = await origin();
     const place = locate(record.identity, here);
     if (place === 'here') return null;
-    if (place === 'earlier boot') return `the machine was started again since pid ${record.pid} ran`;
-    if (record.identity.host !== here.host) return `its worker is on host ${record.identity.host}, not on ${here.host}`;
-    return 'its worker is in another PID namespace';
+    const rebooted = place === 'earlier boot';
+    if (rebooted) return { text: `the machine was started again since pid ${record.pid} ran`, rebooted };
+    const { host } = record.identity;
+    if (host !== here.host) return { text: `its worker is on host ${host}, not on ${here.host}`, rebooted };
+    return { text: 'its worker is in another PID namespace', rebooted };
   } catch (error) {
     if (error instanceof OrchError || errnoOf(error) !== null) return null;
     throw error;
@@ -207,7 +228,8 @@ function judgeForeign(
     reason: unknownReason(id, message),
   });
   const word = STATES.find((state) => state === record.status);
-  if (word === undefined) return unknown(`its worker's word ${JSON.stringify(record.status)} is not one of orch's`);
+  if (word === undefined)
+    return unknown(`its worker's word ${JSON.stringify(record.status)} is not one of orch's`);
   if (FINAL_WORDS.has(word)) return agreed(word, true, alive, foreignReason(record.fields['reason']));
   if (file === null) return unknown(`there is no PID in ${pidPath(root, id)} to judge it by`);
   if (liveness === 'unknown') return unknown(`pid ${file.pid} cannot be looked at from here`);
@@ -215,9 +237,14 @@ function judgeForeign(
   const evidence = `the record says ${word}, but pid ${file.pid} is gone or is younger than its PID file`;
   const stop = tolerant(() => readStop(root, id));
   const verdict = stop !== null && stop.at * 1000 >= file.mtimeMs ? 'stopped' : 'crashed';
-  const message = verdict === 'stopped' ? 'it ended while a person was stopping it' : 'it is gone without a last word';
+  const message =
+    verdict === 'stopped' ? 'it ended while a person was stopping it' : 'it is gone without a last word';
   // Nobody restarts a foreign worker: this is its end, whether or not somebody has written it down.
-  const reason = { code: verdict === 'stopped' ? 'stopped' : 'lost', message, hint: 'Start it again as you did before.' };
+  const reason = {
+    code: verdict === 'stopped' ? 'stopped' : 'lost',
+    message,
+    hint: 'Start it again as you did before.',
+  };
   return { alive, verdict, final: true, evidence, reason };
 }
 

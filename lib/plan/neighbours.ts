@@ -1,8 +1,9 @@
 import { basename } from 'node:path';
 import { entriesOf } from './entries.ts';
 import { quote } from './fault.ts';
-import { type PlanFile, planFilesIn } from './files.ts';
+import { planFilesIn } from './files.ts';
 import { readDocument } from './parse.ts';
+import type { PlanFile } from './text.ts';
 
 /** A folder with more files than this is not searched to the end: the answer is only a hint. */
 const MOST_FILES = 1_000;

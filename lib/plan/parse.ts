@@ -1,8 +1,8 @@
 import { extname } from 'node:path';
 import { type Document, lineStartsOf, type Parsed, placeAt } from './document.ts';
 import { type Fault, printable } from './fault.ts';
-import { type PlanFile, readPlanText } from './files.ts';
 import { parseJson } from './json.ts';
+import { type PlanFile, readPlanText } from './text.ts';
 import { parseYaml } from './yaml.ts';
 
 export type DocumentResult = { ok: true; document: Document } | { ok: false; faults: Fault[] };

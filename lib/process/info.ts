@@ -7,7 +7,7 @@ export type ProcessInfo = {
   hasTerminal: boolean | null;
   /** Ended, whatever `kill(pid, 0)` says. A process whose first thread alone has ended is not a zombie. */
   zombie: boolean;
-  /** Stopped by a signal or a debugger: it sees no signal but SIGKILL before a SIGCONT. */
+  /** Stopped by a signal: it sees no signal but SIGKILL before a SIGCONT. */
   stopped: boolean;
   /**
    * Neither command line nor environment is there to see: a kernel thread, or a process in the middle of

@@ -120,10 +120,11 @@ async function tell(hunt: Hunt, kin: Kin, signal: NodeJS.Signals): Promise<void>
 
 async function terminate(hunt: Hunt, alive: readonly Kin[]): Promise<void> {
   for (const kin of alive) {
-    if (hunt.sent.has(keyOf(kin))) continue;
-    await tell(hunt, kin, 'SIGTERM');
+    const last = hunt.sent.get(keyOf(kin));
+    if (last === undefined) await tell(hunt, kin, 'SIGTERM');
+    if (last === 'refused') continue;
     const info = await probe(kin.pid);
-    // A stopped process would see its SIGTERM only once somebody continues it.
+    // A stopped process sees its SIGTERM only once it is continued; in each round, as a stop may take effect late.
     if (info !== 'gone' && info !== 'unknown' && info.stopped) await tell(hunt, kin, 'SIGCONT');
   }
 }

@@ -49,7 +49,7 @@ export async function listPortable(): Promise<ProcessInfo[]> {
         session: extra.session,
         hasTerminal: extra.terminal,
         zombie: extra.state.startsWith('Z') && !extra.state.includes('l'),
-        stopped: /^[Tt]/.test(extra.state),
+        stopped: extra.state.startsWith('T'),
         opaque: false,
         startTime: seconds,
         startedAt: seconds,

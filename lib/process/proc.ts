@@ -212,7 +212,7 @@ function complete(stat: Stat, detail: boolean): ProcessInfo | 'thread' | null {
     session: stat.session,
     hasTerminal: stat.terminal !== 0,
     zombie: isZombie(stat),
-    stopped: stat.state === 'T' || stat.state === 't',
+    stopped: stat.state === 'T',
     opaque: command === '' && environ.size === 0,
     startTime: stat.startTime,
     startedAt: bootedAt() + stat.startTime / TICKS_PER_SECOND,

@@ -61,7 +61,7 @@ async function refuseLink(path: string): Promise<void> {
       });
     }
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
+    if (errnoOf(error) !== 'ENOENT') throw asWriteFault(path, error);
   }
 }
 

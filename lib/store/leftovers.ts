@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf } from '../errors.ts';
+import { errnoOf, OrchError } from '../errors.ts';
 import { judge } from '../process/identity.ts';
 import { orchestratorLockPath, pidsDir, recordLockPath, statusDir } from '../protocol/layout.ts';
 import { clearDeadLock, lockHolder, withLock } from './lock.ts';
@@ -41,9 +41,11 @@ async function deadLock(path: string, aside: boolean): Promise<string | null> {
   const holder = lockHolder(path);
   if (holder === 'unknown') return null;
   if (holder === 'free') {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    // Released while we looked.
+    if (stats === undefined) return null;
     // An empty folder is a free lock. One that was being made aside is empty for a moment only.
-    const ageMs = existsSync(path) ? Date.now() - statSync(path).mtimeMs : 0;
-    return aside && ageMs < EMPTY_ASIDE_MS ? null : 'a lock without a holder';
+    return aside && Date.now() - stats.mtimeMs < EMPTY_ASIDE_MS ? null : 'a lock without a holder';
   }
   return (await judge(holder.pid, holder.identity)) === 'dead' ? `its holder (pid ${holder.pid}) is dead` : null;
 }
@@ -60,6 +62,12 @@ export async function removeLeftover(root: string, leftover: Leftover, haveRole:
   };
   if (leftover.kind === 'lock') return clearDeadLock(leftover.path);
   const id = TEMPORARY.exec(leftover.path.split('/').at(-1) ?? '')?.[1] ?? '';
-  if (!id.startsWith('_')) return withLock(recordLockPath(root, id), remove);
-  return haveRole ? remove() : withLock(orchestratorLockPath(root), remove, 0);
+  try {
+    if (!id.startsWith('_')) return await withLock(recordLockPath(root, id), remove);
+    return haveRole ? await remove() : await withLock(orchestratorLockPath(root), remove, 0);
+  } catch (error) {
+    // Whoever holds it may be the writer.
+    if (error instanceof OrchError && error.code === 'LOCK_HELD') return false;
+    throw error;
+  }
 }

@@ -5,6 +5,7 @@ import lockfile from 'proper-lockfile';
 import { errnoOf, OrchError } from '../errors.ts';
 import { identify, judge } from '../process/identity.ts';
 import type { Identity } from '../protocol/status.ts';
+import { asWriteFault } from './durable.ts';
 
 /**
  * Locks of short critical sections and of the orchestrator's role.
@@ -46,18 +47,22 @@ function ownerName(identity: Identity, nonce: string): string {
   return parts.map((part) => encodeURIComponent(part)).join(SEPARATOR);
 }
 
+/** Null for a name that is not exactly ours: what is only like one proves nobody dead. */
 function parseOwner(name: string): LockOwner | null {
-  const [nonce, pid, startTime, bootId, namespace, host] = name.split(SEPARATOR).map(decodeURIComponent);
-  if (host === undefined || nonce?.length !== 32 || !/^\d+$/.test(pid ?? '')) return null;
-  const identity: Identity = {
-    host,
-    boot_id: bootId ?? '',
-    pid_namespace: namespace ?? '',
-    start_time: Number(startTime),
-    session: null,
-    token: '',
-  };
-  return { pid: Number(pid), identity };
+  const [nonce = '', pid = '', startTime = '', boot_id, pid_namespace, ...host] = decodeParts(name);
+  if (!/^[0-9a-f]{32}$/.test(nonce) || !/^[1-9]\d*$/.test(pid) || !/^\d+(\.\d+)?$/.test(startTime)) return null;
+  if (boot_id === undefined || pid_namespace === undefined || host.length === 0) return null;
+  const start = { start_time: Number(startTime), session: null, token: '' };
+  return { pid: Number(pid), identity: { host: host.join(SEPARATOR), boot_id, pid_namespace, ...start } };
+}
+
+function decodeParts(name: string): string[] {
+  try {
+    return name.split(SEPARATOR).map((part) => decodeURIComponent(part));
+  } catch (error) {
+    if (error instanceof URIError) return [];
+    throw error;
+  }
 }
 
 /** Who holds the lock: an owner, `free`, or `unknown` where the folder holds something that is not ours. */
@@ -66,8 +71,8 @@ export function lockHolder(path: string): LockOwner | 'free' | 'unknown' {
   try {
     names = fs.readdirSync(path);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return 'free';
-    throw error;
+    // A file or a link in its place, a folder that may not be read: not free, and nobody's to break.
+    return errnoOf(error) === 'ENOENT' ? 'free' : 'unknown';
   }
   const [name, ...others] = names;
   if (name === undefined) return 'free';
@@ -120,10 +125,11 @@ async function takeOrBreak(path: string, owner: string, nonce: string): Promise<
   try {
     take(path, owner, nonce);
   } catch (error) {
-    if (!isTaken(error)) throw error;
+    // ENOTDIR: a file or a link is in its place, which no proof of death takes away.
+    if (!isTaken(error) && errnoOf(error) !== 'ENOTDIR') throw error;
     let broken: boolean;
     try {
-      broken = await breakIfDead(path);
+      broken = errnoOf(error) !== 'ENOTDIR' && (await breakIfDead(path));
     } catch (readError) {
       if (errnoOf(readError) !== 'ENOENT') throw readError;
       broken = true;
@@ -167,7 +173,7 @@ function lockFileSystem(owner: string, nonce: string): typeof fs {
 
 /**
  * Takes the lock `path`, waiting at most `boundMs` for a live holder; a dead one's is broken.
- * @throws OrchError LOCK_HELD with the holder's pid.
+ * @throws OrchError LOCK_HELD with the holder's pid, DISK_FULL, IO.
  */
 export async function takeLock(path: string, options: LockOptions): Promise<Release> {
   const nonce = randomBytes(16).toString('hex');
@@ -185,7 +191,7 @@ export async function takeLock(path: string, options: LockOptions): Promise<Rele
       onCompromised: onLost,
     });
   } catch (error) {
-    if (errnoOf(error) !== 'ELOCKED') throw error;
+    if (errnoOf(error) !== 'ELOCKED') throw asWriteFault(path, error);
     throw heldBy(path, error);
   }
 }

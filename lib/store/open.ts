@@ -48,7 +48,9 @@ function unreadable(path: string, why: string, cause?: unknown): OrchError {
 
 /** Appends one line in a single write, so that lines of several processes do not mix. */
 export function appendLine(path: string, line: string): void {
-  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+  // Without O_NONBLOCK, a pipe that somebody put there would wait for its reader.
+  const flags =
+    constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   try {
     const descriptor = openSync(path, flags, 0o600);
     try {

@@ -1,4 +1,4 @@
-import { copyFileSync, constants, readdirSync } from 'node:fs';
+import { copyFileSync, constants, lstatSync, readdirSync, renameSync } from 'node:fs';
 import { errnoOf, OrchError } from '../errors.ts';
 import { encodeRecord } from '../protocol/encode.ts';
 import { isId } from '../protocol/ids.ts';
@@ -9,7 +9,7 @@ import { advance, type RecordEvent, type Writer } from '../protocol/transitions.
 import { writeDurably } from './durable.ts';
 import { type Actor, audit } from './events.ts';
 import { withLock } from './lock.ts';
-import { readOwnFile } from './open.ts';
+import { READ_MAX_BYTES, readOwnFile } from './open.ts';
 
 export type RecordRead = (ParsedRecord | { kind: 'missing' }) & { mtimeMs: number | null };
 
@@ -136,16 +136,30 @@ export async function withRecordLock<T>(
   );
 }
 
-/** Copies a record that cannot be read to `<id>.json.unreadable-<n>`, and returns that path. */
+/**
+ * Keeps a record that cannot be read as `<id>.json.unreadable-<n>`, and returns that path. A link, a pipe, a folder
+ * or a huge file is moved there as it is: opening or copying it could block for ever.
+ */
 function keepCopy(root: string, id: string): string {
   const path = recordPath(root, id);
+  const stats = lstatSync(path);
+  const isCopied = stats.isFile() && stats.size <= READ_MAX_BYTES;
   for (let number = 1; ; number += 1) {
     const copy = `${path}.unreadable-${number}`;
     try {
-      copyFileSync(path, copy, constants.COPYFILE_EXCL);
+      if (isCopied) copyFileSync(path, copy, constants.COPYFILE_EXCL);
+      else moveTo(path, copy);
       return copy;
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
     }
   }
+}
+
+/** The caller holds the record's lock, under which alone such names are made. */
+function moveTo(path: string, copy: string): void {
+  if (lstatSync(copy, { throwIfNoEntry: false }) !== undefined) {
+    throw Object.assign(new Error(`${copy} exists`), { code: 'EEXIST' });
+  }
+  renameSync(path, copy);
 }

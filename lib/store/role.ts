@@ -71,10 +71,16 @@ export async function takeRole(root: string, actor: Actor, boundMs: number, onLo
       throw error;
     },
   );
-  const current = await currentOrchestrator(root);
-  if (current !== null && current.pid !== process.pid && current.alive !== false) {
+  try {
+    const current = await currentOrchestrator(root);
+    // The same number elsewhere (another container, another host) is another process: its verdict is `unknown`.
+    const isSelf = current?.pid === process.pid && current.alive === true;
+    if (current !== null && !isSelf && current.alive !== false) {
+      throw busy(`an orchestrator is already at work (pid ${current.pid} on ${current.identity.host})`);
+    }
+  } catch (error) {
     await release();
-    throw busy(`an orchestrator is already at work (pid ${current.pid} on ${current.identity.host})`);
+    throw error;
   }
   let mine: OrchestratorFile | null = null;
   const put = async (file: OrchestratorFile): Promise<void> => {

@@ -1,4 +1,4 @@
-import { closeSync, constants, futimesSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, futimesSync, lstatSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { errnoOf, OrchError } from '../errors.ts';
 import { heartbeatPath, holdPath, pidPath, stopPath } from '../protocol/layout.ts';
 import { asWriteFault, writeDurably } from './durable.ts';
@@ -12,7 +12,7 @@ import { readOwnFile } from './open.ts';
  * the time of a worker that hangs.
  */
 export function beat(root: string, id: string, awakeSeconds: number): void {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const descriptor = openSync(heartbeatPath(root, id), flags, 0o600);
   try {
     // Fixed width, so that no truncation is needed and a full disk cannot take the block away.
@@ -48,13 +48,17 @@ export async function requestStop(root: string, id: string, lease: Lease): Promi
 }
 
 /**
- * The stop request that is there, whichever attempt it means; null if none. A file without readable content, such
- * as one that a person touched, means any attempt that began before it: its `attempt` is -1.
+ * The stop request that is there, whichever attempt it means; null if none. One without readable content, such
+ * as a file that a person touched, means any attempt that began before it: its `attempt` is -1.
  */
 export function readStop(root: string, id: string): StopRequest | null {
-  const file = readOwnFile(stopPath(root, id), 4096);
+  const path = stopPath(root, id);
+  const file = orUnreadable(() => readOwnFile(path, 4096));
   if (file === null) return null;
-  const anyAttempt: StopRequest = { run: '', attempt: -1, at: file.mtimeMs / 1000, by: 0 };
+  const mtimeMs = file === 'unreadable' ? lstatSync(path, { throwIfNoEntry: false })?.mtimeMs : file.mtimeMs;
+  if (mtimeMs === undefined) return null;
+  const anyAttempt: StopRequest = { run: '', attempt: -1, at: mtimeMs / 1000, by: 0 };
+  if (file === 'unreadable') return anyAttempt;
   try {
     const value: unknown = JSON.parse(file.text);
     if (typeof value !== 'object' || value === null) return anyAttempt;
@@ -96,11 +100,22 @@ export async function writePid(path: string, pid: number): Promise<void> {
 
 export type PidFile = { pid: number; mtimeMs: number };
 
-/** What a PID file says; null if it is absent, empty or no number. */
+/** What a PID file says; null if it is absent, empty or no number, or cannot be read: it is a hint. */
 export function readPid(path: string): PidFile | null {
-  const file = readOwnFile(path, 4096);
-  const text = file?.text.trim() ?? '';
-  return file !== null && /^[1-9]\d{0,9}$/.test(text) ? { pid: Number(text), mtimeMs: file.mtimeMs } : null;
+  const file = orUnreadable(() => readOwnFile(path, 4096));
+  if (file === null || file === 'unreadable') return null;
+  const text = file.text.trim();
+  return /^[1-9]\d{0,9}$/.test(text) ? { pid: Number(text), mtimeMs: file.mtimeMs } : null;
+}
+
+/** What is no readable file stops nobody from looking at the others. */
+function orUnreadable<T>(read: () => T): T | 'unreadable' {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof OrchError) return 'unreadable';
+    throw error;
+  }
 }
 
 /** Removes a file of ours; true if it was there. */

@@ -306,7 +306,7 @@ describe('readCheckpoints', () => {
     for (let n = 1; n <= 1000; n += 1) {
       const message = checkpointMessage(`t${n}`, { ...common, task: `d${n}`, index: `${n}/1000`, previous });
       const who = 'x <x> 1764400000 +0000';
-      const text = `tree ${tree}\nparent ${previous ?? repo.base}\nauthor ${who}\ncommitter ${who}\n\n${message}`;
+      const text: string = `tree ${tree}\nparent ${previous ?? repo.base}\nauthor ${who}\ncommitter ${who}\n\n${message}`;
       previous = createHash('sha1')
         .update(`commit ${Buffer.byteLength(text)}\0${text}`)
         .digest('hex');

@@ -9,7 +9,7 @@ import { checkpoint, filesIn, isolate, prepare, put, type Repo, reaches, reposit
 
 isolate();
 
-const ROUNDS = 14;
+const ROUNDS = Number(process.env['ORCH_TEST_ROUNDS'] ?? 10);
 const CHILD = join(import.meta.dirname, 'prepare-child.ts');
 
 async function start(repo: Repo, what: string): Promise<ChildProcess> {
@@ -68,6 +68,7 @@ for (const what of ['prepare', 'remove']) {
         await sh(path, 'commit', '--quiet', '-m', `tool ${round}`);
         const tool = await sh(path, 'rev-parse', 'HEAD');
         await put(path, { 'src/1.txt': `dirty ${round}` });
+        await put(repo.root, { dirty: `dirty ${round}` });
         expect(await killAfter(child, 5 + Math.random() * (what === 'remove' ? 500 : 250))).toBe(true);
         await untilNobodyIsIn(repo.root);
         const again = await prepare(repo, { attempt: 100 + round });
@@ -86,18 +87,8 @@ for (const what of ['prepare', 'remove']) {
             )
           ).split('\n')[0] ?? '';
         expect(await reaches(repo.root, latest, tool)).toBe(true);
-        const holding = await sh(
-          repo.root,
-          'log',
-          '--format=%H',
-          '-1',
-          `-Sdirty ${round}`,
-          '-m',
-          latest,
-          '--',
-          'src/1.txt',
-        );
-        expect((await filesIn(repo.root, holding))['src/1.txt']).toBe(`dirty ${round}`);
+        const blob = await sh(repo.root, 'hash-object', '--', join(repo.root, 'dirty'));
+        expect(await sh(repo.root, 'rev-list', '--objects', '--in-commit-order', latest)).toContain(blob);
         if (next) child = await next;
       }
       await removeWorktree(repo.root, 'WS-1');
@@ -109,3 +100,29 @@ for (const what of ['prepare', 'remove']) {
     },
   );
 }
+
+test.runIf(process.platform === 'linux')(
+  'commitCheckpoint, killed with -9, leaves a chain that goes on',
+  async () => {
+    const repo = await repository();
+    const { path } = await prepare(repo);
+    let child = await start(repo, 'checkpoint');
+    let before = 0;
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const next = round + 1 < ROUNDS ? start(repo, 'checkpoint') : null;
+      expect(await killAfter(child, 50 + Math.random() * 400)).toBe(true);
+      await untilNobodyIsIn(repo.root);
+      const { head, checkpoint: state } = await prepare(repo, { attempt: 3 });
+      expect(head).toBe(state.tip ?? repo.base);
+      expect(state.done.length).toBeGreaterThanOrEqual(before);
+      before = state.done.length;
+      expect(state.done).toEqual(state.done.map((_, n) => `digest-${n + 1}`));
+      expect(await sh(repo.root, 'rev-parse', 'orch/WS-1')).toBe(head);
+      expect(await sh(path, 'status', '--porcelain')).toBe('');
+      const tasks = Object.keys(await filesIn(repo.root, head)).filter((name) => name.startsWith('task '));
+      expect(tasks).toHaveLength(before);
+      if (next) child = await next;
+    }
+    expect(before).toBeGreaterThan(0);
+  },
+);

@@ -103,8 +103,9 @@ describe('prepareWorktree', () => {
       '.gitignore': '*.log\n',
     });
     expect(await reaches(repo.root, SALVAGE, tool)).toBe(true);
-    const staged = await sh(repo.root, 'log', '--format=%H', '-1', SALVAGE, '--', 'staged.txt');
-    expect((await filesIn(repo.root, staged))['staged.txt']).toBe('only staged');
+    const parents = (await sh(repo.root, 'rev-parse', `${SALVAGE}^@`)).split('\n');
+    const held = await Promise.all(parents.map((commit) => filesIn(repo.root, commit)));
+    expect(held.map((files) => files['staged.txt'])).toContain('only staged');
     expect(await sh(path, 'status', '--porcelain')).toBe('');
     expect(await sh(path, 'rev-parse', 'HEAD')).toBe(done.commit);
     expect(await readFile(join(path, 'x.log'), 'utf8')).toBe('ignored');
@@ -242,6 +243,19 @@ describe('prepareWorktree', () => {
     expect(await sh(path, 'rev-parse', 'HEAD')).toBe(head);
     for (const lock of locks)
       await expect(stat(join(repo.root, '.git', lock))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  test('many, one after another, and beside a worktree that somebody is just making', async () => {
+    const repo = await repository();
+    await put(repo.root, { '.git/worktrees/WS-2/locked': 'initializing' });
+    const ids = ['WS-1', 'WS-11', 'WS-2', 'WS-22', 'ws.x'];
+    for (const id of ids) expect((await prepare(repo, { id })).created).toBe(true);
+    for (const id of ids)
+      expect(await sh(join(repo.root, '.worktrees', id), 'symbolic-ref', 'HEAD')).toBe(
+        `refs/heads/orch/${id}`,
+      );
+    for (const id of ids) expect((await removeWorktree(repo.root, id)).removed).toBe(true);
+    expect(await readFile(join(repo.root, '.git/worktrees/WS-2/locked'), 'utf8')).toBe('initializing');
   });
 
   test('cut-off creations are made anew', async () => {

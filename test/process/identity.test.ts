@@ -11,10 +11,7 @@ import { bundle, endAll, eventually, kill, makeFolder, pidIn, program, start } f
 const onLinux = process.platform === 'linux';
 const backends = onLinux ? (['linux', 'portable'] as const) : (['portable'] as const);
 
-afterEach(async () => {
-  delete process.env['ORCH_PROCESS_BACKEND'];
-  await endAll();
-});
+afterEach(endAll);
 
 type Subject = { pid: number; identity: Identity };
 

@@ -8,10 +8,7 @@ import { endAll, eventually, kill, kinOf, makeFolder, pidIn, program, start, sta
 
 const onLinux = process.platform === 'linux';
 
-afterEach(async () => {
-  delete process.env['ORCH_PROCESS_BACKEND'];
-  await endAll();
-});
+afterEach(endAll);
 
 const ZOO = [
   'ignores-sigterm.sh',
@@ -275,8 +272,8 @@ describe.runIf(onLinux)('findKin in made-up tables', () => {
       made(904, { cwd, session: 950 }),
       made(950, { startedAt: now - 2_000 }),
       made(905, { cwd, uid: 12_345 }),
-      made(906, { cwd, startedAt: now, ppid: 960, command: 'orch run' }),
-      made(960, { startedAt: now, command: 'orch run' }),
+      made(906, { cwd, startedAt: Date.now() / 1_000, ppid: 960, command: 'orch run' }),
+      made(960, { startedAt: Date.now() / 1_000, command: 'orch run' }),
       made(907, {
         cwd,
         environ: { ORCH_ROOT: '/other', ORCH_WORKSTREAM: 'A', ORCH_TOKEN: other },

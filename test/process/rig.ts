@@ -7,7 +7,7 @@ import { build } from 'rolldown';
 import { identify } from '../../lib/process/identity.ts';
 import { signalVerified } from '../../lib/process/kill.ts';
 import { findKin, type Kin, type WorkerTrace } from '../../lib/process/kin.ts';
-import { createToken, probe } from '../../lib/process/system.ts';
+import { createToken, isSameStart, probe } from '../../lib/process/system.ts';
 import { worktreePath } from '../../lib/protocol/layout.ts';
 import type { Identity } from '../../lib/protocol/status.ts';
 
@@ -28,25 +28,36 @@ export async function eventually<T>(
   throw new Error(`not within ${boundMs} ms: ${what}`);
 }
 
-const started = new Map<number, number>();
+/** By pid; start times are in the unit of the backend that was in use. */
+const started = new Map<number, { startTime: number; forced: string | undefined }>();
 const folders: string[] = [];
 
 /** Notes a process that a test started, so that `endAll` ends exactly it. */
 export async function track(pid: number): Promise<number> {
   if (!Number.isInteger(pid) || pid <= 1) throw new Error(`no pid to track: ${pid}`);
   const info = await probe(pid);
-  if (info !== 'gone' && info !== 'unknown') started.set(pid, info.startTime);
+  if (info !== 'gone' && info !== 'unknown') {
+    started.set(pid, { startTime: info.startTime, forced: process.env['ORCH_PROCESS_BACKEND'] });
+  }
   return pid;
 }
 
+function force(kind: string | undefined): void {
+  if (kind === undefined) delete process.env['ORCH_PROCESS_BACKEND'];
+  else process.env['ORCH_PROCESS_BACKEND'] = kind;
+}
+
+/** Ends what was tracked, and leaves the default backend. */
 export async function endAll(): Promise<void> {
-  for (const [pid, startTime] of started) {
+  for (const [pid, { startTime, forced }] of started) {
+    force(forced);
     await signalVerified(pid, startTime, 'SIGKILL');
     await eventually(`the end of ${pid}`, async () => {
       const info = await probe(pid);
-      return info === 'gone' || (info !== 'unknown' && info.startTime !== startTime);
+      return info === 'gone' || (info !== 'unknown' && !isSameStart(info.startTime, startTime));
     });
   }
+  force(undefined);
   started.clear();
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }

@@ -20,10 +20,7 @@ async function seen(pid: number): Promise<ProcessInfo> {
   return info;
 }
 
-afterEach(async () => {
-  delete process.env['ORCH_PROCESS_BACKEND'];
-  await endAll();
-});
+afterEach(endAll);
 
 describe.each(backends)('the %s backend', (kind) => {
   beforeEach(() => {

@@ -3,10 +3,7 @@ import { listProcesses } from '../../lib/process/system.ts';
 import { cpuSecondsOf, usageOf } from '../../lib/process/usage.ts';
 import { endAll, eventually, kill, program, start, track } from './rig.ts';
 
-afterEach(async () => {
-  delete process.env['ORCH_PROCESS_BACKEND'];
-  await endAll();
-});
+afterEach(endAll);
 
 const MEGABYTE = 1_000_000;
 
@@ -22,10 +19,10 @@ async function startBurner(seconds: number): Promise<{ pid: number; child: numbe
 
 describe.runIf(process.platform === 'linux')('usageOf on Linux', () => {
   it('sums the tree, and sees that it became idle', async () => {
-    const { pid } = await startBurner(1.5);
+    const { pid } = await startBurner(3);
     const busy = await eventually('a busy tree', async () => {
       const usage = (await usageOf([pid])).get(pid);
-      return usage !== undefined && usage.cpuPercent > 20 && usage;
+      return usage !== undefined && usage.cpuPercent > 10 && usage;
     });
     expect(busy.memoryBytes).toBeGreaterThan(50 * MEGABYTE);
     await eventually('an idle tree', async () => ((await usageOf([pid])).get(pid)?.cpuPercent ?? 100) < 5);
@@ -64,7 +61,7 @@ describe.each(['linux', 'portable'])('on the %s backend', (kind) => {
 
   it('counts CPU seconds', async () => {
     if (kind === 'portable') process.env['ORCH_PROCESS_BACKEND'] = 'portable';
-    const { child } = await startBurner(2);
-    await eventually('a second of CPU', async () => (await cpuSecondsOf([child])) >= 1);
+    const { child } = await startBurner(60);
+    await eventually('CPU time', async () => (await cpuSecondsOf([child])) >= 0.5);
   });
 });

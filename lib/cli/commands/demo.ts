@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { OrchError } from '../../errors.ts';
-import { ensureOrchestrator, untilResigned } from '../ensure-orchestrator.ts';
 import { makeDemoRepository } from '../demo/repository.ts';
+import { ensureOrchestrator, untilResigned } from '../ensure-orchestrator.ts';
 import { followUntilFinal } from '../follow.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { launchPlan } from '../launch-plan.ts';
@@ -55,7 +55,8 @@ export const verb: Verb<Args> = {
     const result = tellEnd(list, args);
     say(`\nThe finished work is on these branches of ${dir}:\n`);
     for (const { workstream, verdict, branch } of list.workstreams) {
-      if (verdict === 'completed') say(`  ${branch}  (git -C ${dir} log --stat main..${branch})  ${workstream}\n`);
+      if (verdict === 'completed')
+        say(`  ${branch}  (git -C ${dir} log --stat main..${branch})  ${workstream}\n`);
     }
     say(`\nLook around:  orch status --root ${dir}\nAnd clean up: rm -rf ${dir}\n`);
     return result;
@@ -67,7 +68,9 @@ function placeFor(dir: string | undefined): string {
   const place = resolve(dir);
   mkdirSync(place, { recursive: true });
   if (readdirSync(place).length > 0) {
-    throw new OrchError('USAGE', `${place} is not empty`, { hint: 'Name a new folder: the demo makes a repository there.' });
+    throw new OrchError('USAGE', `${place} is not empty`, {
+      hint: 'Name a new folder: the demo makes a repository there.',
+    });
   }
   return place;
 }

@@ -24,7 +24,11 @@ export const verb: Verb<Args> = {
   describe: 'Start workstreams in the background; they outlive this terminal',
   builder: (yargs) =>
     yargs
-      .positional('plan', { type: 'string', array: true, describe: 'Plan files or folders (default: orch.plan.yaml, workstreams/)' })
+      .positional('plan', {
+        type: 'string',
+        array: true,
+        describe: 'Plan files or folders (default: orch.plan.yaml, workstreams/)',
+      })
       .option('max-parallel', { type: 'number', default: 3, describe: 'How many workers at once' })
       .option('only', { type: 'string', array: true, describe: 'Only these workstreams' })
       .option('skip', { type: 'string', array: true, describe: 'All but these workstreams' })
@@ -34,9 +38,21 @@ export const verb: Verb<Args> = {
       .option('task-timeout', { type: 'string', default: '2h', describe: 'For one task' })
       .option('stall-timeout', { type: 'string', default: '30m', describe: 'Without output and CPU use' })
       .option('restart', { type: 'number', default: 2, describe: 'Automatic restarts after a crash' })
-      .option('fresh', { type: 'boolean', default: false, describe: 'Start over from the base; earlier work is salvaged' })
-      .option('dry-run', { type: 'boolean', default: false, describe: 'Show what would happen; touch nothing' })
-      .option('allow-dirty', { type: 'boolean', default: false, describe: 'Launch although tracked files have changes' })
+      .option('fresh', {
+        type: 'boolean',
+        default: false,
+        describe: 'Start over from the base; earlier work is salvaged',
+      })
+      .option('dry-run', {
+        type: 'boolean',
+        default: false,
+        describe: 'Show what would happen; touch nothing',
+      })
+      .option('allow-dirty', {
+        type: 'boolean',
+        default: false,
+        describe: 'Launch although tracked files have changes',
+      })
       .example('$0 launch', 'the plan of this repository')
       .example('$0 launch plans/night.yaml --max-parallel 6', 'six workers at once')
       .example('$0 launch --only WS-001 WS-002', 'a part of the plan') as never,

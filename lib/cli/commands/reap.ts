@@ -1,4 +1,4 @@
-import { reap, type ReapAction } from '../../orchestrate/reap.ts';
+import { type ReapAction, reap } from '../../orchestrate/reap.ts';
 import { escapeControls } from '../../protocol/text.ts';
 import { durationOption } from '../options.ts';
 import type { Verb } from '../program.ts';
@@ -12,8 +12,15 @@ export const verb: Verb<Args> = {
   describe: 'Clean up: kill orphans, settle the crashed, remove stale files',
   builder: (yargs) =>
     yargs
-      .option('dry-run', { type: 'boolean', default: false, describe: 'Print the actions with their proof; do nothing' })
-      .option('older-than', { type: 'string', describe: 'Also logs, history and records of merged or unplanned workstreams' })
+      .option('dry-run', {
+        type: 'boolean',
+        default: false,
+        describe: 'Print the actions with their proof; do nothing',
+      })
+      .option('older-than', {
+        type: 'string',
+        describe: 'Also logs, history and records of merged or unplanned workstreams',
+      })
       .example('$0 reap --dry-run', 'see what would be cleaned, and why')
       .example('$0 reap --older-than 7d', 'old logs and records too') as never,
   handle: async (args) => {
@@ -21,10 +28,13 @@ export const verb: Verb<Args> = {
     const older = args['older-than'];
     const olderThanMs = older === undefined ? null : durationOption('older-than', older);
     const { actions, bystanders, left } = await reap(root, { dryRun: args['dry-run'], olderThanMs });
-    if (args.json) process.stdout.write(`${JSON.stringify({ schema: 'orch.reap/1', actions, bystanders, left })}\n`);
+    if (args.json)
+      process.stdout.write(`${JSON.stringify({ schema: 'orch.reap/1', actions, bystanders, left })}\n`);
     else tell(actions, args['dry-run'], args.quiet);
     for (const { pid, command, cwd } of args.json ? [] : bystanders) {
-      process.stderr.write(`orch: left alone: pid ${pid} in ${cwd} (${escapeControls(command)}), which orch did not start\n`);
+      process.stderr.write(
+        `orch: left alone: pid ${pid} in ${cwd} (${escapeControls(command)}), which orch did not start\n`,
+      );
     }
     for (const note of args.json ? [] : left) process.stderr.write(`orch: ${escapeControls(note)}\n`);
     return left.length > 0 ? 1 : 0;
@@ -37,6 +47,8 @@ function tell(actions: readonly ReapAction[], dryRun: boolean, quiet: boolean): 
   for (const { action, target, workstream, pid, why } of actions) {
     const what = pid === null ? target : `pid ${pid} (${target})`;
     const prefix = dryRun ? 'would ' : '';
-    process.stdout.write(`${prefix}${action}  ${workstream ?? ''}  ${escapeControls(what)}: ${escapeControls(why)}\n`);
+    process.stdout.write(
+      `${prefix}${action}  ${workstream ?? ''}  ${escapeControls(what)}: ${escapeControls(why)}\n`,
+    );
   }
 }

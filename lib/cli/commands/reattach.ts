@@ -1,6 +1,6 @@
 import type { Action } from '../../orchestrate/decide.ts';
-import { newMemory } from '../../orchestrate/observe.ts';
 import { PERMISSIONS, pass } from '../../orchestrate/loop.ts';
+import { newMemory } from '../../orchestrate/observe.ts';
 import type { Permissions } from '../../orchestrate/world.ts';
 import type { Actor } from '../../store/events.ts';
 import { takeRole } from '../../store/role.ts';
@@ -22,7 +22,11 @@ export const verb: Verb<Args> = {
   describe: 'Come back: repair, go on with what is left, watch until it is done',
   builder: (yargs) =>
     yargs
-      .option('once', { type: 'boolean', default: false, describe: 'One round in this process: repair and due restarts' })
+      .option('once', {
+        type: 'boolean',
+        default: false,
+        describe: 'One round in this process: repair and due restarts',
+      })
       .option('launch', { type: 'boolean', default: true, describe: 'Start work (--no-launch: repair only)' })
       .example('$0 reattach', 'after an SSH drop; Ctrl+C only stops watching')
       .example('$0 reattach --no-launch', 'settle the crashed, kill orphans, start nothing') as never,
@@ -44,7 +48,11 @@ export const verb: Verb<Args> = {
 };
 
 /** Rounds in this process until one changes nothing. */
-async function repair(root: string, permissions: Permissions, output: { json: boolean; quiet: boolean }): Promise<number> {
+async function repair(
+  root: string,
+  permissions: Permissions,
+  output: { json: boolean; quiet: boolean },
+): Promise<number> {
   const actor: Actor = { role: 'reattach', pid: process.pid };
   const role = await takeRole(root, actor, ROLE_BOUND_MS);
   const memory = newMemory();
@@ -60,10 +68,17 @@ async function repair(root: string, permissions: Permissions, output: { json: bo
   return 0;
 }
 
-function tellAction(action: Action, ok: boolean, note: string, output: { json: boolean; quiet: boolean }): void {
+function tellAction(
+  action: Action,
+  ok: boolean,
+  note: string,
+  output: { json: boolean; quiet: boolean },
+): void {
   if (output.json) {
     const at = Date.now() / 1000;
-    process.stdout.write(`${JSON.stringify({ schema: 'orch.event/1', at, event: 'action', ...action, ok, note })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ schema: 'orch.event/1', at, event: 'action', ...action, ok, note })}\n`,
+    );
   } else if (!output.quiet) {
     process.stdout.write(`${action.type} ${action.id ?? ''} ${ok ? '' : 'not done '}${note}\n`);
   }

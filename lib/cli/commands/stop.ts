@@ -1,12 +1,12 @@
 import { OrchError } from '../../errors.ts';
 import { pollStatus } from '../../orchestrate/poll.ts';
-import { listRecordIds } from '../../store/records.ts';
 import { type Actor, audit } from '../../store/events.ts';
+import { listRecordIds } from '../../store/records.ts';
 import { writeHold } from '../../store/signs.ts';
+import { durationOption } from '../options.ts';
 import type { Verb } from '../program.ts';
 import { findState } from '../root.ts';
 import { type Stopped, stopWorkstream } from '../stop-workstream.ts';
-import { durationOption } from '../options.ts';
 
 type Args = { id?: string[] | undefined; all: boolean; grace: string; 'presume-dead': boolean };
 
@@ -17,9 +17,17 @@ export const verb: Verb<Args> = {
   builder: (yargs) =>
     yargs
       .positional('id', { type: 'string', array: true, describe: 'Workstreams' })
-      .option('all', { type: 'boolean', default: false, describe: 'All, and launch nothing until the next launch or retry' })
+      .option('all', {
+        type: 'boolean',
+        default: false,
+        describe: 'All, and launch nothing until the next launch or retry',
+      })
       .option('grace', { type: 'string', default: '10s', describe: 'Before the whole tree is killed' })
-      .option('presume-dead', { type: 'boolean', default: false, describe: 'Settle one that cannot be judged from here' })
+      .option('presume-dead', {
+        type: 'boolean',
+        default: false,
+        describe: 'Settle one that cannot be judged from here',
+      })
       .example('$0 stop WS-003', 'SIGTERM, a checkpoint of what is done, at most 10 s')
       .example('$0 stop --all', 'everything') as never,
   handle: async (args) => {

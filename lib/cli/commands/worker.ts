@@ -2,13 +2,12 @@ import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { OrchError } from '../../errors.ts';
 import { launchWorker } from '../../executors/launch.ts';
-import { openRepository } from '../../git/repository.ts';
+import { openRepository, resolveCommit, trackedUnder } from '../../git/repository.ts';
 import { applyJoining, join } from '../../orchestrate/join.ts';
 import { PERMISSIONS, pass } from '../../orchestrate/loop.ts';
 import { newMemory, observe } from '../../orchestrate/observe.ts';
 import { ENV, errPath, outPath, STATE_FOLDERS, worktreePath } from '../../protocol/layout.ts';
 import { DEFAULT_OPTIONS, type FrozenPlan } from '../../protocol/plan.ts';
-import { trackedUnder, resolveCommit } from '../../git/repository.ts';
 import type { Actor } from '../../store/events.ts';
 import { makeFolders, refuseTracked } from '../../store/folders.ts';
 import { plannedWorkstream, readPlan, writePlan } from '../../store/plans.ts';
@@ -31,7 +30,11 @@ export const verb: Verb<Args> = {
   describe: 'Carry out one workstream in the foreground, for debugging',
   builder: (yargs) =>
     yargs
-      .positional('plan', { type: 'string', array: true, describe: 'Where its plan is, if nothing was launched yet' })
+      .positional('plan', {
+        type: 'string',
+        array: true,
+        describe: 'Where its plan is, if nothing was launched yet',
+      })
       .option('workstream', { type: 'string', demandOption: true, describe: 'Its id' })
       .option('worktree', { type: 'string', describe: 'Its worktree; always .worktrees/<id>' })
       .example('$0 worker --workstream WS-001', 'see what it does') as never,
@@ -67,7 +70,8 @@ async function queue(root: string, id: string, files: string[], actor: Actor): P
   const frozen = readPlan(root);
   const plan = plannedWorkstream(frozen, id) === null ? await freeze(root, id, files, frozen) : frozen;
   const planned = plannedWorkstream(plan, id);
-  if (plan === null || planned === null) throw new OrchError('NO_WORKSTREAM', `the plan has no workstream ${id}`);
+  if (plan === null || planned === null)
+    throw new OrchError('NO_WORKSTREAM', `the plan has no workstream ${id}`);
   const world = await observe(root, newMemory());
   const read = world.byId.get(id)?.read;
   if (read?.kind === 'record' && read.record.status === 'pending') return;
@@ -77,12 +81,19 @@ async function queue(root: string, id: string, files: string[], actor: Actor): P
     throw new OrchError('BUSY', `${id} is at work already`, { hint: 'Look at it with `orch logs -f`.' });
   }
   if (joining.how === 'keep') {
-    throw new OrchError('BUSY', `${id} is completed already`, { hint: 'Start it over with `orch launch --fresh --only`.' });
+    throw new OrchError('BUSY', `${id} is completed already`, {
+      hint: 'Start it over with `orch launch --fresh --only`.',
+    });
   }
   await applyJoining(world, plan, joining, false, actor);
 }
 
-async function freeze(root: string, id: string, files: string[], frozen: FrozenPlan | null): Promise<FrozenPlan> {
+async function freeze(
+  root: string,
+  id: string,
+  files: string[],
+  frozen: FrozenPlan | null,
+): Promise<FrozenPlan> {
   const workstreams = await planForLaunch(root, { plan: files, only: [id], skip: [], tool: null });
   const base = await resolveCommit(root, 'HEAD');
   const earlier = frozen?.workstreams ?? [];

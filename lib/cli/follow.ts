@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HOLDS, pollStatus, type StatusList } from '../orchestrate/poll.ts';
+import type { WorkstreamStatus } from '../orchestrate/verdict.ts';
+import { requireShown } from './known.ts';
+import { changeLine, screenOf } from './render.ts';
+
+const TICK_MS = 1_000;
+/** Several writes come together; one look sees them all. */
+const DEBOUNCE_MS = 100;
+/** What a moment can change (a launch that is under way, a probe that failed once) must last this long. */
+const LASTS_MS = 2_000;
+
+type Watch = (onHint: () => void) => { close(): Promise<void> };
+
+/**
+ * Looks now, soon after each hint of `watch`, at least every second, and at `boundMs` (of `performance.now`), until
+ * a look says that it was the last or `signal` aborts. Returns what the last look saw. Hints may get lost: that
+ * delays a look and loses nothing.
+ */
+export async function lookUntil<T>(
+  watch: Watch,
+  look: () => Promise<{ seen: T; last: boolean }>,
+  signal: AbortSignal,
+  boundMs = Number.POSITIVE_INFINITY,
+): Promise<T> {
+  let bell = new AbortController();
+  const ring = (): void => bell.abort();
+  const watcher = watch(ring);
+  signal.addEventListener('abort', ring);
+  try {
+    for (;;) {
+      bell = new AbortController();
+      const { seen, last } = await look();
+      if (last || signal.aborted) return seen;
+      const leftMs = Math.max(boundMs - performance.now(), 0);
+      await pause(Math.min(DEBOUNCE_MS, leftMs), signal);
+      if (!bell.signal.aborted) await pause(Math.min(TICK_MS, leftMs) - DEBOUNCE_MS, bell.signal);
+      if (signal.aborted) return seen;
+    }
+  } finally {
+    signal.removeEventListener('abort', ring);
+    await watcher.close();
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+/** True for a workstream with which nothing more happens until a person acts, though it is not final. */
+export function isWaitingForPerson({ verdict, reason }: WorkstreamStatus): boolean {
+  return verdict === 'unknown' || HOLDS.some((code) => code === reason?.code);
+}
+
+/** What has to change for a workstream to be told again. */
+export function changeKey(status: WorkstreamStatus): string {
+  const { verdict, progress, current_task, reason } = status;
+  return JSON.stringify([status.status, verdict, progress, current_task, reason, status['attempt']]);
+}
+
+export type FollowOptions = {
+  ids?: readonly string[];
+  json: boolean;
+  quiet: boolean;
+  signal: AbortSignal;
+  timeoutMs?: number;
+  /** False for people who want none; colours are for terminals alone in any case. */
+  color?: boolean;
+  tick?: (list: StatusList) => Promise<void>;
+};
+
+export type Followed = { end: 'final' | 'aborted' | 'timeout'; list: StatusList };
+
+/**
+ * Polls until nothing more happens without a person: every workstream is final, or unknown, or held, the latter
+ * two for 2 s. Each change is told on stdout, as a line for people or, with `json`, as an event a line; `quiet`
+ * keeps the lines for people back. `tick` sees each list before it is judged. `timeoutMs` counts awake time.
+ * @throws OrchError NO_STATE or NO_WORKSTREAM where there is nothing to follow, and what `tick` throws.
+ */
+export async function followUntilFinal(root: string, options: FollowOptions): Promise<Followed> {
+  const { ids = [], signal } = options;
+  const { watchStatus } = await import('../store/watch.ts');
+  const boundMs = performance.now() + (options.timeoutMs ?? Number.POSITIVE_INFINITY);
+  const told = new Map<string, string>();
+  const isOver = overForGood();
+  const look = async (): Promise<{ seen: Followed; last: boolean }> => {
+    const list = await pollStatus(root, { ids });
+    requireShown(list, ids);
+    for (const status of list.workstreams) {
+      const key = changeKey(status);
+      if (told.get(status.workstream) !== key) tell(status, list.at, options);
+      told.set(status.workstream, key);
+    }
+    await options.tick?.(list);
+    if (isOver(list)) return { seen: { end: 'final', list }, last: true };
+    const late = performance.now() >= boundMs;
+    return { seen: { end: late ? 'timeout' : 'aborted', list }, last: late };
+  };
+  return lookUntil((onHint) => watchStatus(root, onHint), look, signal, boundMs);
+}
+
+/** Tells whether nothing more happens in the lists that it is shown one after the other. */
+function overForGood(): (list: StatusList) => boolean {
+  let idleSince: number | null = null;
+  return ({ workstreams }) => {
+    if (workstreams.every(({ final }) => final)) return true;
+    const idle = workstreams.every((status) => status.final || isWaitingForPerson(status));
+    idleSince = idle ? (idleSince ?? performance.now()) : null;
+    return idleSince !== null && performance.now() - idleSince >= LASTS_MS;
+  };
+}
+
+function tell(status: WorkstreamStatus, at: number, options: FollowOptions): void {
+  if (options.json) {
+    const { workstream, verdict, progress, current_task, reason } = status;
+    const event = {
+      schema: 'orch.event/1',
+      at,
+      workstream,
+      status: status.status,
+      verdict,
+      progress,
+      current_task,
+      reason,
+    };
+    process.stdout.write(`${JSON.stringify(event)}\n`);
+  } else if (!options.quiet) {
+    process.stdout.write(`${changeLine(status, at, screenOf(options.color ?? true))}\n`);
+  }
+}
