@@ -33,6 +33,7 @@ export async function firstRecord(
     pid: null,
     identity: null,
     tool: null,
+    tool_session: null,
     tool_runs: [],
     branch: branchOf(id),
     worktree: worktreePath(root, id),

@@ -56,10 +56,12 @@ export function tracesOf(root: string, reads: ReadonlyMap<string, RecordRead>): 
 export function traceOf(root: string, id: string, record: StatusRecord | null): WorkerTrace {
   // The worktree's place follows from the id: a record cannot claim another folder.
   const worktree = worktreePath(root, id);
-  if (record === null) return { id, pid: null, identity: null, worktree, startedAt: null, lastSignAt: null };
+  const nobody = { pid: null, identity: null, toolSession: null, startedAt: null, lastSignAt: null };
+  if (record === null) return { id, worktree, ...nobody };
   const beat = readHeartbeat(root, id);
   const lastSignAt = Math.max(record.last_update, (beat?.mtimeMs ?? 0) / 1000);
-  return { id, pid: record.pid, identity: record.identity, worktree, startedAt: record.started_at, lastSignAt };
+  const { pid, identity, tool_session: toolSession, started_at: startedAt } = record;
+  return { id, pid, identity, toolSession, worktree, startedAt, lastSignAt };
 }
 
 /** Whether the worker that a record names lives; null where it names none. */

@@ -40,6 +40,14 @@ function mayBelong(scene: Scene, info: ProcessInfo, token: string | null): boole
   return (itsRoot === undefined || itsRoot === scene.root) && (itsToken === undefined || itsToken === token);
 }
 
+/** The session of a command, as if it were a worker's: the same proofs hold for it. */
+function toolTrace(trace: WorkerTrace): WorkerTrace[] {
+  const { identity, toolSession } = trace;
+  if (identity === null || toolSession === null || toolSession === undefined) return [];
+  const { pid, start_time } = toolSession;
+  return [{ ...trace, pid, identity: { ...identity, session: pid, start_time } }];
+}
+
 /** True if the process that now has the worker's number is proven to be another one. */
 function isStranger(leader: ProcessInfo, identity: Identity): boolean {
   if (!isSameStart(leader.startTime, identity.start_time)) return true;
@@ -110,7 +118,8 @@ export async function findKin(
   addMarked(scene);
   // Latest first: where two records name one number, the earlier session ended before the later one began.
   const startOf = (trace: WorkerTrace): number => trace.identity?.start_time ?? 0;
-  for (const trace of [...local].sort((a, b) => startOf(b) - startOf(a))) addSession(scene, trace);
+  const sessions = local.flatMap((trace) => [trace, ...toolTrace(trace)]);
+  for (const trace of sessions.sort((a, b) => startOf(b) - startOf(a))) addSession(scene, trace);
   addDescendants(scene);
   const bystanders = addCwdKin(scene, new Set(local));
   addDescendants(scene);

@@ -71,6 +71,8 @@ const ToolRun = v.object({
 });
 export type ToolRun = v.InferOutput<typeof ToolRun>;
 
+const ToolSession = v.object({ pid: count, start_time: v.number() });
+
 const CheckResult = v.object({
   text: v.string(),
   kind: v.picklist(['command', 'prose']),
@@ -93,6 +95,8 @@ const common = {
   restarts: count,
   mode: v.picklist(['attached', 'detached', 'cluster']),
   tool: v.nullable(v.string()),
+  /** The session of the command at work or last at work: what it leaves behind is found by it. */
+  tool_session: v.nullable(ToolSession),
   tool_runs: v.array(ToolRun),
   branch: v.string(),
   worktree: v.string(),

@@ -70,6 +70,7 @@ export type Progress = {
   current_task?: string | null;
   progress?: string;
   tool?: string | null;
+  tool_session?: StatusRecord['tool_session'];
   tool_runs?: ToolRun[];
   checks?: CheckResult[];
   base?: string | null;
@@ -109,7 +110,7 @@ function apply(record: StatusRecord, event: RecordEvent, now: number): StatusRec
   switch (event.type) {
     case 'start': {
       const { pid, identity, attempt, containment } = event;
-      const fresh = { tool: null, tool_runs: [], checks: [], blocked_by: [], current_task: null };
+      const fresh = { tool: null, tool_session: null, tool_runs: [], checks: [], blocked_by: [], current_task: null };
       const times = { started_at: now, ended_at: null, signal: null, reason: null, exit_code: null };
       return { ...touched, ...fresh, ...times, status: 'starting', pid, identity, attempt, containment };
     }

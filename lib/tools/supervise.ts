@@ -14,6 +14,8 @@ export type Supervision = {
   stop: AbortSignal;
   /** All live processes of this worker but the worker itself. */
   kin: () => Promise<Kin[]>;
+  /** Told the pid of each program once it runs. */
+  onStart: (pid: number) => Promise<void>;
   onSignal: (kin: Kin, signal: string) => void;
 };
 
@@ -53,11 +55,15 @@ export async function supervise(
     buffer: false,
     reject: false,
   });
+  const noted = child.pid === undefined ? Promise.resolve() : supervision.onStart(child.pid);
+  // Its failure is met below, once the program and all it started have ended.
+  noted.catch(() => undefined);
   const bound = watchBounds(supervision, mine);
   const first = await Promise.race([child.then(() => 'exit' as const), bound.reached]);
   bound.close();
   const { graceMs, onSignal } = supervision;
   await killKin(mine, { graceMs: first === 'exit' ? Math.min(graceMs, 2_000) : graceMs, boundMs: graceMs + KILL_BOUND_MS, onSignal });
+  await noted;
   if (first !== 'exit') return { how: first, exitCode: null, signal: null, message: BOUND_MESSAGE[first] };
   const result = await child;
   if (result.exitCode === undefined && result.signal === undefined) {

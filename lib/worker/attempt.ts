@@ -1,4 +1,5 @@
 import { DEFAULT_OPTIONS, type FrozenPlan, type PlannedWorkstream } from '../protocol/plan.ts';
+import { identify } from '../process/identity.ts';
 import { findKin, type Kin } from '../process/kin.ts';
 import { type Actor, audit } from '../store/events.ts';
 import { commandEnvironment } from '../tools/environment.ts';
@@ -37,6 +38,7 @@ export function supervisionOf(attempt: Attempt, timeoutMs: number): Supervision 
     graceMs: plan.options.stopGraceMs / 2,
     stop: life.stop,
     kin: () => kinOf(attempt),
+    onStart: (pid) => noteSession(attempt, pid),
     onSignal: (kin, signal) => {
       const why = `left by a tool of this worker (${kin.proof}): ${kin.command}`;
       audit(root, actor, { event: 'signal', workstream: workstream.id, why, signal, pid: kin.pid });
@@ -45,21 +47,20 @@ export function supervisionOf(attempt: Attempt, timeoutMs: number): Supervision 
 }
 
 /** The live processes of this attempt, the worker itself left out. */
-async function kinOf(attempt: Attempt): Promise<Kin[]> {
-  const record = attempt.reporter.record();
-  const { pid, identity, worktree, started_at } = record;
-  const trace = {
-    id: record.workstream,
-    pid,
-    identity,
-    worktree,
-    startedAt: started_at,
-    lastSignAt: Date.now() / 1000,
-  };
+export async function kinOf(attempt: Attempt): Promise<Kin[]> {
+  const { pid, identity, tool_session: toolSession, worktree, started_at: startedAt } = attempt.reporter.record();
+  const { id } = attempt.workstream;
+  const trace = { id, pid, identity, toolSession, worktree, startedAt, lastSignAt: Date.now() / 1000 };
   const { kin } = await findKin(attempt.root, [trace]);
-  return kin.filter(({ workstream, proof }) => workstream === record.workstream && proof !== 'worker').filter(
-    ({ token }) => token === null || token === attempt.token,
-  );
+  const isOurs = ({ workstream, token }: Kin): boolean => workstream === id && (token ?? attempt.token) === attempt.token;
+  return kin.filter((one) => isOurs(one) && one.proof !== 'worker');
+}
+
+/** Writes down the session of a command that was just started. */
+async function noteSession(attempt: Attempt, pid: number): Promise<void> {
+  const identity = await identify(pid, attempt.token);
+  if (identity === null) return;
+  await attempt.reporter.progress({ tool_session: { pid, start_time: identity.start_time } });
 }
 
 /** The time that a task may take: its own, the workstream's, the run's, the built-in bound. */

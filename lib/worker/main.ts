@@ -3,7 +3,6 @@ import { dirname, join } from 'node:path';
 import { EXIT_CODE, messageOf, OrchError } from '../errors.ts';
 import { startOrchestrator } from '../process/background.ts';
 import { passGate, watchParent } from '../process/gate.ts';
-import { findKin } from '../process/kin.ts';
 import { killKin } from '../process/kill.ts';
 import { ENV, heartbeatPath, orchestratorLogPath, pidPath, stopPath } from '../protocol/layout.ts';
 import type { FrozenPlan } from '../protocol/plan.ts';
@@ -15,7 +14,7 @@ import { changeRecord, type Lease, listRecordIds, readRecord } from '../store/re
 import { currentOrchestrator } from '../store/role.ts';
 import { removeFile, removePid, writePid } from '../store/signs.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
-import type { Attempt } from './attempt.ts';
+import { type Attempt, kinOf } from './attempt.ts';
 import { type Conclusion, carryOut } from './carry-out.ts';
 import { salvageHalfDone } from './half-done.ts';
 import { beginLife, type Interruption, type Life } from './life.ts';
@@ -144,22 +143,9 @@ function endOf(interruption: Interruption | null, attempt: Attempt): Extract<Las
 
 /** Ends every process that this attempt started and that still runs, servers of `setup` included. */
 async function endWhatIsLeft(attempt: Attempt): Promise<void> {
-  const { root, actor, plan, token, workstream } = attempt;
-  const record = attempt.reporter.record();
-  const trace = {
-    id: workstream.id,
-    pid: record.pid,
-    identity: record.identity,
-    worktree: record.worktree,
-    startedAt: record.started_at,
-    lastSignAt: Date.now() / 1000,
-  };
-  const select = async () => {
-    const { kin } = await findKin(root, [trace]);
-    return kin.filter((one) => one.workstream === workstream.id && one.proof !== 'worker' && (one.token ?? token) === token);
-  };
+  const { root, actor, plan, workstream } = attempt;
   const graceMs = attempt.life.interruption()?.cause === 'parent_lost' ? 0 : Math.min(plan.options.stopGraceMs, 2_000);
-  const { left } = await killKin(select, {
+  const { left } = await killKin(() => kinOf(attempt), {
     graceMs,
     boundMs: graceMs + PARENT_LOST_GRACE_MS,
     onSignal: (kin, signal) => {

@@ -57,7 +57,7 @@ function modules({ id, globs }: (typeof PARTS)[number]): Omit<Planned, 'env'> {
     files_scope: [...globs],
     tasks: [
       all('require-const', globs),
-      each('module-const', globs),
+      all('module-const', globs),
       each('local-let', globs),
       all('use-strict', globs),
     ],

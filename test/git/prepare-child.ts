@@ -17,6 +17,7 @@ async function commit(): Promise<void> {
     const task = { taskIndex, taskCount: 1000, digest, subject: digest };
     const fixed = { root, id, worktree: path, run: 'r', attempt: 2, base, exclude: [] };
     const made = await commitCheckpoint({ ...fixed, ...task, previous });
+    process.stdout.write('made\n');
     previous = { tip: made.commit, base, done: [...previous.done, digest] };
   }
 }

@@ -24,7 +24,10 @@ export type Rig = {
 
 export type Finished = { code: number | null; stdout: string; stderr: string };
 
-export const ORCH = join(import.meta.dirname, '../../dist/orch.js');
+/** The built CLI; `ORCH_DIST` names the folder of another build of it. */
+const DIST = process.env['ORCH_DIST'] ?? join(import.meta.dirname, '../../dist');
+
+export const ORCH = join(DIST, 'orch.js');
 
 /** The environment of a person's shell: nothing of orch, nothing of the test runner. */
 function personEnvironment(extra: Record<string, string> = {}): Record<string, string> {

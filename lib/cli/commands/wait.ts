@@ -88,10 +88,7 @@ function refuseAlone(root: string): (list: StatusList) => Promise<void> {
     looks += 1;
     if (looks < ALONE_LOOKS || performance.now() - since < ALONE_MS) return;
     // What is held or waits for the unknown has a better hint; `outcome` gives it.
-    if (
-      open.every(({ reason }) => ['held', 'not_planned', 'dependency_unknown'].includes(reason?.code ?? ''))
-    )
-      return;
+    if (open.every(({ reason }) => HOLDS.some((code) => code === reason?.code))) return;
     const names = open.slice(0, 10).map(({ workstream, verdict }) => `${workstream} (${verdict})`);
     const message = `nobody orchestrates, and not final are ${names.join(', ')}${open.length > 10 ? ', …' : ''}`;
     throw new OrchError('NOBODY_ORCHESTRATES', message, {
