@@ -36,7 +36,11 @@ export async function launchWorker(
 ): Promise<Launched> {
   const highest = await highestAttempt(root, id);
   return withRecordLock(root, id, async (current, commit) => {
-    if (current.kind !== 'record' || !holdsLease(current.record, lease) || current.record.status !== 'pending') {
+    if (
+      current.kind !== 'record' ||
+      !holdsLease(current.record, lease) ||
+      current.record.status !== 'pending'
+    ) {
       return { ok: false, why: 'its record has changed' };
     }
     const { kin } = await findKin(root, []);
@@ -57,7 +61,8 @@ export async function launchWorker(
     });
     try {
       const identity = await identify(child.pid, token);
-      if (identity === null) throw new OrchError('SPAWN_FAILED', `the worker of ${id} (pid ${child.pid}) ended at once`);
+      if (identity === null)
+        throw new OrchError('SPAWN_FAILED', `the worker of ${id} (pid ${child.pid}) ended at once`);
       const started = { type: 'start', pid: child.pid, identity, attempt, containment: CONTAINMENT } as const;
       const record = await commit({ ...current.record, mode }, started, 'orchestrator', actor);
       await child.open();

@@ -1,8 +1,8 @@
 import { errnoOf, messageOf, OrchError } from '../errors.ts';
 import { launchWorker } from '../executors/launch.ts';
 import { judge } from '../process/identity.ts';
-import { findKin, type Kin } from '../process/kin.ts';
 import { killKin } from '../process/kill.ts';
+import { findKin, type Kin } from '../process/kin.ts';
 import type { GatedChild } from '../process/spawn.ts';
 import { isAliveState, type StatusRecord } from '../protocol/status.ts';
 import type { RecordEvent, Writer } from '../protocol/transitions.ts';
@@ -24,7 +24,12 @@ const ORPHAN_GRACE_MS = 2_000;
  * Does one action, after checking under the lock that its reason still holds.
  * @throws OrchError where orch itself cannot go on (a full disk, a lost role).
  */
-export async function act(world: World, action: Action, mode: 'attached' | 'detached', actor: Actor): Promise<Done> {
+export async function act(
+  world: World,
+  action: Action,
+  mode: 'attached' | 'detached',
+  actor: Actor,
+): Promise<Done> {
   const { root } = world;
   const view = action.id === null ? undefined : world.byId.get(action.id);
   const record = view === undefined ? null : recordOf(view);
@@ -41,7 +46,11 @@ export async function act(world: World, action: Action, mode: 'attached' | 'deta
       return change(root, action, record, writer, actor, event, isProvedDead);
     }
     case 'requeue':
-      return change(root, action, record, 'orchestrator', actor, { type: 'requeue', restarts: action.restarts, reason: null });
+      return change(root, action, record, 'orchestrator', actor, {
+        type: 'requeue',
+        restarts: action.restarts,
+        reason: null,
+      });
     case 'block':
       return change(root, action, record, 'orchestrator', actor, {
         type: 'block',
@@ -119,7 +128,16 @@ async function kill(root: string, action: Extract<Action, { type: 'kill' }>, act
 
 function logSignal(root: string, actor: Actor, kin: Kin, signal: string, why: string): void {
   const { pid, proof, command, token } = kin;
-  audit(root, actor, { event: 'signal', workstream: kin.workstream, why, signal, pid, proof, token, command });
+  audit(root, actor, {
+    event: 'signal',
+    workstream: kin.workstream,
+    why,
+    signal,
+    pid,
+    proof,
+    token,
+    command,
+  });
 }
 
 /** Kills a live worker that passed its bounds, with its whole tree, and settles it. */
@@ -130,15 +148,18 @@ async function end(
   actor: Actor,
 ): Promise<Done> {
   const record = view === undefined ? null : recordOf(view);
-  if (record === null || !isAliveState(record)) return { action, ok: false, note: 'its record has changed meanwhile' };
+  if (record === null || !isAliveState(record))
+    return { action, ok: false, note: 'its record has changed meanwhile' };
   const { token } = record.identity;
   const select = async (): Promise<Kin[]> => {
     const { kin } = await findKin(root, [traceOf(root, action.id, record)]);
     return kin.filter((one) => one.workstream === action.id && (one.token === null || one.token === token));
   };
-  const onSignal = (kin: Kin, signal: string): void => logSignal(root, actor, kin, signal, action.reason.message);
+  const onSignal = (kin: Kin, signal: string): void =>
+    logSignal(root, actor, kin, signal, action.reason.message);
   const { left } = await killKin(select, { graceMs: 0, boundMs: KILL_BOUND_MS, onSignal });
-  if (left.some(({ proof }) => proof === 'worker')) return { action, ok: false, note: 'the worker would not end' };
+  if (left.some(({ proof }) => proof === 'worker'))
+    return { action, ok: false, note: 'the worker would not end' };
   const { status, reason } = action;
   const event = { type: 'end', status, exitCode: null, signal: 'SIGKILL', reason } as const;
   return change(root, action, record, 'settler', actor, event, isProvedDead);
@@ -172,7 +193,8 @@ function remove(
   const { path, why } = action.file;
   const record = readRecord(root, action.id);
   const before = view === undefined ? null : recordOf(view);
-  const unchanged = record.kind === 'record' && before !== null && record.record.last_update === before.last_update;
+  const unchanged =
+    record.kind === 'record' && before !== null && record.record.last_update === before.last_update;
   if (!unchanged) return { action, ok: false, note: 'its record has changed meanwhile' };
   const removed = removeFile(path);
   if (removed) audit(root, actor, { event: 'remove', workstream: action.id, why, path });
@@ -181,7 +203,18 @@ function remove(
 
 /** True for a fault that the next pass may not meet: the loop goes on. */
 export function isPassing(error: unknown): boolean {
-  if (error instanceof OrchError) return ['LOCK_HELD', 'DISK_FULL', 'IO', 'GIT_FAILED', 'SPAWN_FAILED'].includes(error.code);
-  return ['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'ESTALE', 'ENOSPC', 'EDQUOT', 'EACCES', 'EROFS'].includes(errnoOf(error) ?? '');
+  if (error instanceof OrchError)
+    return ['LOCK_HELD', 'DISK_FULL', 'IO', 'GIT_FAILED', 'SPAWN_FAILED'].includes(error.code);
+  return [
+    'EAGAIN',
+    'EMFILE',
+    'ENFILE',
+    'ENOMEM',
+    'EIO',
+    'ESTALE',
+    'ENOSPC',
+    'EDQUOT',
+    'EACCES',
+    'EROFS',
+  ].includes(errnoOf(error) ?? '');
 }
-

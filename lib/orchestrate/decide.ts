@@ -31,7 +31,8 @@ export function backoffMs(restarts: number): number {
 export function decide(world: World, permissions: Permissions): Action[] {
   const options = world.plan?.options ?? DEFAULT_OPTIONS;
   const actions: Action[] = [];
-  if (world.strays.length > 0) actions.push({ type: 'kill', id: null, why: 'their workstream does not exist any more' });
+  if (world.strays.length > 0)
+    actions.push({ type: 'kill', id: null, why: 'their workstream does not exist any more' });
   for (const view of world.views) actions.push(...tend(view, options, world, permissions));
   if (permissions.launch || permissions.restart) actions.push(...launches(world, options, permissions));
   return actions;
@@ -67,7 +68,8 @@ function tendUnreadable(view: View, permissions: Permissions): Action[] {
   const { id, read, planned, liveWorker, leftovers } = view;
   if (planned === null || !permissions.launch || liveWorker !== null || leftovers.length > 0) return [];
   if (read.kind === 'missing') return [{ type: 'create', id, rebuild: false, why: 'it has no record' }];
-  if (read.kind === 'unreadable') return [{ type: 'create', id, rebuild: true, why: `its record cannot be read: ${read.message}` }];
+  if (read.kind === 'unreadable')
+    return [{ type: 'create', id, rebuild: true, why: `its record cannot be read: ${read.message}` }];
   return [];
 }
 
@@ -81,7 +83,11 @@ function tendLive(view: View, record: StatusRecord, options: PlanOptions): Actio
     return [{ type: 'end', id, status: 'stopped', reason }];
   }
   if (record.status === 'starting' && view.sinceMs > START_BOUND_MS) {
-    const reason = { code: 'never_started', message: 'it did not begin within 60 s', hint: 'Look at `orch logs --stderr`.' };
+    const reason = {
+      code: 'never_started',
+      message: 'it did not begin within 60 s',
+      hint: 'Look at `orch logs --stderr`.',
+    };
     return [{ type: 'end', id, status: 'crashed', reason }];
   }
   const timeoutMs = view.planned?.timeoutMs ?? options.timeoutMs;
@@ -105,15 +111,25 @@ export function verdictOfDeath(
   const id = record.workstream;
   if (facts.stopAsked) {
     const hint = `\`orch retry ${id}\` goes on from the last checkpoint.`;
-    return { status: 'stopped', reason: { code: 'stopped', message: 'it ended while a person was stopping it', hint } };
+    return {
+      status: 'stopped',
+      reason: { code: 'stopped', message: 'it ended while a person was stopping it', hint },
+    };
   }
   if (record.status === 'starting') {
     const hint = `Look at \`orch logs ${id} --stderr\`.`;
-    return { status: 'crashed', reason: { code: 'never_started', message: `pid ${record.pid} ended before it began`, hint } };
+    return {
+      status: 'crashed',
+      reason: { code: 'never_started', message: `pid ${record.pid} ended before it began`, hint },
+    };
   }
   const hint = 'It is restarted from its last checkpoint while restarts are left.';
-  if (facts.rebooted) return { status: 'crashed', reason: { code: 'rebooted', message: 'the machine was restarted', hint } };
-  return { status: 'crashed', reason: { code: 'lost', message: `pid ${record.pid} is gone without a last word`, hint } };
+  if (facts.rebooted)
+    return { status: 'crashed', reason: { code: 'rebooted', message: 'the machine was restarted', hint } };
+  return {
+    status: 'crashed',
+    reason: { code: 'lost', message: `pid ${record.pid} is gone without a last word`, hint },
+  };
 }
 
 function tendCrashed(
@@ -127,8 +143,10 @@ function tendCrashed(
   if (view.stopAskedMs !== null && !isFinal(record, options.restart)) {
     return [{ type: 'settle', id, ...verdictOfDeath(record, factsOf(view)) }];
   }
-  if (!permissions.restart || world.held || view.planned === null || isFinal(record, options.restart)) return [];
-  if (view.leftovers.length > 0 || view.liveWorker !== null || view.sinceMs < backoffMs(record.restarts)) return [];
+  if (!permissions.restart || world.held || view.planned === null || isFinal(record, options.restart))
+    return [];
+  if (view.leftovers.length > 0 || view.liveWorker !== null || view.sinceMs < backoffMs(record.restarts))
+    return [];
   const why = `restart ${record.restarts + 1} of ${options.restart}`;
   return [{ type: 'requeue', id, restarts: record.restarts + 1, why }];
 }
@@ -141,13 +159,18 @@ function tendWaiting(view: View, record: StatusRecord, world: World, options: Pl
   if (view.planned === null) return [];
   const failed = view.planned.depends_on.filter((dependency) => hasFailed(dependency, world, options));
   if (failed.length > 0) {
-    const same = record.status === 'blocked' && failed.length === record.blocked_by.length && failed.every((one) => record.blocked_by.includes(one));
+    const same =
+      record.status === 'blocked' &&
+      failed.length === record.blocked_by.length &&
+      failed.every((one) => record.blocked_by.includes(one));
     if (same) return [];
     const message = `${failed.join(', ')} did not complete`;
     const hint = `\`orch retry ${failed[0]}\` releases it.`;
     return [{ type: 'block', id, blockedBy: failed, reason: { code: 'dependency', message, hint } }];
   }
-  return record.status === 'blocked' ? [{ type: 'release', id, why: 'its dependencies are at work again' }] : [];
+  return record.status === 'blocked'
+    ? [{ type: 'release', id, why: 'its dependencies are at work again' }]
+    : [];
 }
 
 function dependencyRecord(id: string, world: World): StatusRecord | null {
@@ -186,7 +209,9 @@ function launches(world: World, options: PlanOptions, permissions: Permissions):
   });
   // Array.sort is stable: equal priorities keep the order of the plan.
   const order = ready.sort((a, b) => (b.planned?.priority ?? 0) - (a.planned?.priority ?? 0));
-  return order.slice(0, Math.max(free, 0)).map(({ id }) => ({ type: 'launch', id, why: 'its dependencies are done' }));
+  return order
+    .slice(0, Math.max(free, 0))
+    .map(({ id }) => ({ type: 'launch', id, why: 'its dependencies are done' }));
 }
 
 /** True while something may still happen without a person. */

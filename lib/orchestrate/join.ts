@@ -45,8 +45,13 @@ function joinOne(view: View | undefined, workstream: PlannedWorkstream, fresh: b
   if (record === null) return { how: 'create', id, rebuild: true };
   if (!isSuccess(record) || fresh) return { how: 'requeue', id };
   if (record.definition === workstream.definition) return { how: 'keep', id };
-  const hint = 'Give the changed work an id of its own, or start over with `--fresh`: what was done is salvaged.';
-  throw new OrchError('DEFINITION_CHANGED', `${id} is ${record.status}, and its definition has changed since`, { hint });
+  const hint =
+    'Give the changed work an id of its own, or start over with `--fresh`: what was done is salvaged.';
+  throw new OrchError(
+    'DEFINITION_CHANGED',
+    `${id} is ${record.status}, and its definition has changed since`,
+    { hint },
+  );
 }
 
 /** Carries out a joining; the caller holds the role and has written the plan. */
@@ -78,5 +83,7 @@ export async function applyJoining(
 }
 
 function changedMeanwhile(id: string): OrchError {
-  return new OrchError('BUSY', `the record of ${id} changed while it was joined`, { hint: 'Run the command again.' });
+  return new OrchError('BUSY', `the record of ${id} changed while it was joined`, {
+    hint: 'Run the command again.',
+  });
 }

@@ -5,7 +5,7 @@ import { heartbeatPath, pidPath, stopPath, worktreePath } from '../protocol/layo
 import type { PlannedWorkstream } from '../protocol/plan.ts';
 import { isAliveState, type StatusRecord } from '../protocol/status.ts';
 import { readPlan } from '../store/plans.ts';
-import { leaseOf, listRecordIds, readRecord, type RecordRead } from '../store/records.ts';
+import { leaseOf, listRecordIds, type RecordRead, readRecord } from '../store/records.ts';
 import { type Heartbeat, isHeld, meansAttempt, readHeartbeat, readPid, readStop } from '../store/signs.ts';
 import type { Liveness, StaleFile, View, World } from './world.ts';
 
@@ -83,7 +83,8 @@ async function look(
   const beat = readHeartbeat(root, id);
   const asked = record !== null && isStopAsked(root, id, record);
   const worker = kin.find(({ proof }) => proof === 'worker') ?? null;
-  const state = record === null ? read.kind : `${record.run} ${record.attempt} ${record.status} ${record.restarts}`;
+  const state =
+    record === null ? read.kind : `${record.run} ${record.attempt} ${record.status} ${record.restarts}`;
   return {
     id,
     read,
@@ -115,8 +116,10 @@ function staleFiles(root: string, id: string, record: StatusRecord, workerLives:
   if (workerLives || isAliveState(record)) return [];
   const files: StaleFile[] = [];
   const pid = readPid(pidPath(root, id));
-  if (pid !== null) files.push({ path: pidPath(root, id), why: `no worker of ${id} lives (it names pid ${pid.pid})` });
-  if (readHeartbeat(root, id) !== null) files.push({ path: heartbeatPath(root, id), why: `no worker of ${id} lives` });
+  if (pid !== null)
+    files.push({ path: pidPath(root, id), why: `no worker of ${id} lives (it names pid ${pid.pid})` });
+  if (readHeartbeat(root, id) !== null)
+    files.push({ path: heartbeatPath(root, id), why: `no worker of ${id} lives` });
   const stop = readStop(root, id);
   const isOver = record.status !== 'crashed' && record.status !== 'pending';
   if (stop !== null && (isOver || !isStopAsked(root, id, record))) {
@@ -124,4 +127,3 @@ function staleFiles(root: string, id: string, record: StatusRecord, workerLives:
   }
   return files;
 }
-

@@ -2,7 +2,15 @@ import { existsSync, rmSync } from 'node:fs';
 import { messageOf } from '../errors.ts';
 import { removeWorktree } from '../git/worktree.ts';
 import type { Bystander } from '../process/kin.ts';
-import { errPath, gitLockPath, historyPath, outPath, recordLockPath, recordPath, worktreePath } from '../protocol/layout.ts';
+import {
+  errPath,
+  gitLockPath,
+  historyPath,
+  outPath,
+  recordLockPath,
+  recordPath,
+  worktreePath,
+} from '../protocol/layout.ts';
 import { isFinal } from '../protocol/status.ts';
 import { type Actor, audit } from '../store/events.ts';
 import { findLeftovers, removeLeftover } from '../store/leftovers.ts';
@@ -70,7 +78,13 @@ function describe(world: Observation, action: Action): ReapAction[] {
     case 'kill': {
       const kin = workstream === null ? world.strays : (world.byId.get(workstream)?.leftovers ?? []);
       return kin.map(({ pid, command, proof, workstream: id }) => {
-        return { action: 'kill', target: command, workstream: id, pid, why: `${action.why} (proof: ${proof})` };
+        return {
+          action: 'kill',
+          target: command,
+          workstream: id,
+          pid,
+          why: `${action.why} (proof: ${proof})`,
+        };
       });
     }
     case 'settle': {
@@ -111,7 +125,13 @@ async function prune(
     const guest = world.bystanders.find(({ workstream }) => workstream === id);
     if (guest !== undefined) left.push(`${path} is kept: pid ${guest.pid} works in it`);
     else {
-      const action: ReapAction = { action: 'prune', target: path, workstream: id, pid: null, why: 'its workstream is merged' };
+      const action: ReapAction = {
+        action: 'prune',
+        target: path,
+        workstream: id,
+        pid: null,
+        why: 'its workstream is merged',
+      };
       await done(options.dryRun, action, actions, left, async () => {
         await withLock(gitLockPath(root), () => removeWorktree(root, id));
         audit(root, actor, { event: 'remove', workstream: id, why: action.why, path });
@@ -121,13 +141,26 @@ async function prune(
   if (options.olderThanMs === null || !isFinal(record, 0)) return;
   const ageMs = Date.now() - (record.ended_at ?? record.last_update) * 1000;
   if (ageMs < options.olderThanMs || (record.status !== 'merged' && view.planned !== null)) return;
-  const files = [outPath(root, id), errPath(root, id), historyPath(root, id), recordPath(root, id)].filter(existsSync);
+  const files = [outPath(root, id), errPath(root, id), historyPath(root, id), recordPath(root, id)].filter(
+    existsSync,
+  );
   const why = record.status === 'merged' ? 'merged, and old' : 'in no plan any more, and old';
-  const action: ReapAction = { action: 'remove', target: `record, history and logs of ${id}`, workstream: id, pid: null, why };
+  const action: ReapAction = {
+    action: 'remove',
+    target: `record, history and logs of ${id}`,
+    workstream: id,
+    pid: null,
+    why,
+  };
   await done(options.dryRun, action, actions, left, () =>
     withLock(recordLockPath(root, id), async () => {
       const now = readRecord(root, id);
-      if (now.kind !== 'record' || !holdsLease(now.record, leaseOf(record)) || now.record.status !== record.status) return;
+      if (
+        now.kind !== 'record' ||
+        !holdsLease(now.record, leaseOf(record)) ||
+        now.record.status !== record.status
+      )
+        return;
       // The record last: killed in between, the next reap finds it again.
       for (const file of files) rmSync(file, { force: true });
       audit(root, actor, { event: 'remove', workstream: id, why, files });

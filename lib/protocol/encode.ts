@@ -16,7 +16,9 @@ function cutStrings(value: unknown, maxBytes = TEXT_MAX_BYTES): unknown {
   if (typeof value === 'string') return cutText(value, maxBytes);
   if (Array.isArray(value)) return value.map((inner) => cutStrings(inner, maxBytes));
   if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, cutStrings(inner, maxBytes)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => [key, cutStrings(inner, maxBytes)]),
+    );
   }
   return value;
 }
@@ -42,7 +44,10 @@ export function encodeRecord(record: StatusRecord): string {
     }
     const resort = lastResorts.shift();
     if (resort === undefined) {
-      throw new OrchError('RECORD_TOO_LARGE', `the record of ${record.workstream} does not fit in 4,096 bytes`);
+      throw new OrchError(
+        'RECORD_TOO_LARGE',
+        `the record of ${record.workstream} does not fit in 4,096 bytes`,
+      );
     }
     resort(cut);
   }
@@ -53,11 +58,13 @@ export function encodeRecord(record: StatusRecord): string {
 function forgetTotal(record: Record<string, unknown>, field: string): void {
   const total = record[`${field}_total`];
   const list = record[field];
-  if (typeof total !== 'number' || !Array.isArray(list) || total <= list.length) delete record[`${field}_total`];
+  if (typeof total !== 'number' || !Array.isArray(list) || total <= list.length)
+    delete record[`${field}_total`];
 }
 
 function cutTexts(record: Record<string, unknown>): void {
-  for (const field of ['title', 'current_task', 'reason']) record[field] = cutStrings(record[field], SHORT_TEXT_BYTES);
+  for (const field of ['title', 'current_task', 'reason'])
+    record[field] = cutStrings(record[field], SHORT_TEXT_BYTES);
 }
 
 function dropUnknown(record: Record<string, unknown>): void {

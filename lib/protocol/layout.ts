@@ -12,7 +12,8 @@ export const worktreesDir = (root: string): string => join(root, '.worktrees');
 export const recordPath = (root: string, id: string): string => join(statusDir(root), `${id}.json`);
 export const heartbeatPath = (root: string, id: string): string => join(statusDir(root), `${id}.heartbeat`);
 export const stopPath = (root: string, id: string): string => join(statusDir(root), `${id}.stop`);
-export const historyPath = (root: string, id: string): string => join(statusDir(root), `${id}.history.ndjson`);
+export const historyPath = (root: string, id: string): string =>
+  join(statusDir(root), `${id}.history.ndjson`);
 /** A folder: see `store/lock.ts`. An id cannot end in `.lock`, so no other file has this name. */
 export const recordLockPath = (root: string, id: string): string => join(statusDir(root), `${id}.lock`);
 

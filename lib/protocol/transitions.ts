@@ -110,7 +110,14 @@ function apply(record: StatusRecord, event: RecordEvent, now: number): StatusRec
   switch (event.type) {
     case 'start': {
       const { pid, identity, attempt, containment } = event;
-      const fresh = { tool: null, tool_session: null, tool_runs: [], checks: [], blocked_by: [], current_task: null };
+      const fresh = {
+        tool: null,
+        tool_session: null,
+        tool_runs: [],
+        checks: [],
+        blocked_by: [],
+        current_task: null,
+      };
       const times = { started_at: now, ended_at: null, signal: null, reason: null, exit_code: null };
       return { ...touched, ...fresh, ...times, status: 'starting', pid, identity, attempt, containment };
     }

@@ -26,7 +26,9 @@ export function audit(root: string, actor: Actor, event: AuditEvent): void {
 
 /** Appends to `.status/<id>.history.ndjson`, which holds all tool runs and checks of all attempts. */
 export function recordHistory(root: string, id: string, entry: Record<string, unknown>): void {
-  tolerateFullDisk(() => appendLine(historyPath(root, id), JSON.stringify({ at: Date.now() / 1000, ...entry })));
+  tolerateFullDisk(() =>
+    appendLine(historyPath(root, id), JSON.stringify({ at: Date.now() / 1000, ...entry })),
+  );
 }
 
 function tolerateFullDisk(write: () => void): void {

@@ -33,7 +33,9 @@ function checkFolder(folder: string): void {
   if (stats.isSymbolicLink()) throw new OrchError('UNSAFE_FOLDER', `${folder} is a symbolic link`, { hint });
   if (!stats.isDirectory()) throw new OrchError('UNSAFE_FOLDER', `${folder} is not a folder`, { hint });
   if (stats.uid !== uid) {
-    throw new OrchError('UNSAFE_FOLDER', `${folder} belongs to user ${stats.uid}, not to you (${uid})`, { hint });
+    throw new OrchError('UNSAFE_FOLDER', `${folder} belongs to user ${stats.uid}, not to you (${uid})`, {
+      hint,
+    });
   }
   if ((stats.mode & 0o077) !== 0) chmodSync(folder, 0o700);
 }

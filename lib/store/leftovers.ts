@@ -47,7 +47,9 @@ async function deadLock(path: string, aside: boolean): Promise<string | null> {
     // An empty folder is a free lock. One that was being made aside is empty for a moment only.
     return aside && Date.now() - stats.mtimeMs < EMPTY_ASIDE_MS ? null : 'a lock without a holder';
   }
-  return (await judge(holder.pid, holder.identity)) === 'dead' ? `its holder (pid ${holder.pid}) is dead` : null;
+  return (await judge(holder.pid, holder.identity)) === 'dead'
+    ? `its holder (pid ${holder.pid}) is dead`
+    : null;
 }
 
 /**

@@ -35,7 +35,8 @@ let self: Promise<Identity> | null = null;
 
 async function whoAmI(): Promise<Identity> {
   self ??= identify(process.pid, '').then((identity) => {
-    if (identity === null) throw new OrchError('INTERNAL', `cannot tell who this process (${process.pid}) is`);
+    if (identity === null)
+      throw new OrchError('INTERNAL', `cannot tell who this process (${process.pid}) is`);
     return identity;
   });
   return self;
@@ -50,7 +51,8 @@ function ownerName(identity: Identity, nonce: string): string {
 /** Null for a name that is not exactly ours: what is only like one proves nobody dead. */
 function parseOwner(name: string): LockOwner | null {
   const [nonce = '', pid = '', startTime = '', boot_id, pid_namespace, ...host] = decodeParts(name);
-  if (!/^[0-9a-f]{32}$/.test(nonce) || !/^[1-9]\d*$/.test(pid) || !/^\d+(\.\d+)?$/.test(startTime)) return null;
+  if (!/^[0-9a-f]{32}$/.test(nonce) || !/^[1-9]\d*$/.test(pid) || !/^\d+(\.\d+)?$/.test(startTime))
+    return null;
   if (boot_id === undefined || pid_namespace === undefined || host.length === 0) return null;
   const start = { start_time: Number(startTime), session: null, token: '' };
   return { pid: Number(pid), identity: { host: host.join(SEPARATOR), boot_id, pid_namespace, ...start } };
@@ -156,7 +158,8 @@ function lockFileSystem(owner: string, nonce: string): typeof fs {
   const mkdir = (path: string, done: Done): void => {
     takeOrBreak(path, owner, nonce).then(
       () => done(null),
-      (error: NodeJS.ErrnoException) => done(isTaken(error) ? Object.assign(error, { code: 'EEXIST' }) : error),
+      (error: NodeJS.ErrnoException) =>
+        done(isTaken(error) ? Object.assign(error, { code: 'EEXIST' }) : error),
     );
   };
   const rmdirSync = (path: string): void => give(path, owner);
@@ -179,14 +182,18 @@ export async function takeLock(path: string, options: LockOptions): Promise<Rele
   const nonce = randomBytes(16).toString('hex');
   const owner = ownerName(await whoAmI(), nonce);
   const onLost =
-    options.onLost ?? ((error: Error) => process.stderr.write(`orch: lock ${path} was lost: ${error.message}\n`));
+    options.onLost ??
+    ((error: Error) => process.stderr.write(`orch: lock ${path} was lost: ${error.message}\n`));
   try {
     return await lockfile.lock(path, {
       lockfilePath: path,
       realpath: false,
       stale: NEVER_STALE_MS,
       update: UPDATE_MS,
-      retries: { ...RETRY, retries: options.boundMs === 0 ? 0 : 8 + Math.ceil(options.boundMs / RETRY.maxTimeout) },
+      retries: {
+        ...RETRY,
+        retries: options.boundMs === 0 ? 0 : 8 + Math.ceil(options.boundMs / RETRY.maxTimeout),
+      },
       fs: lockFileSystem(owner, nonce),
       onCompromised: onLost,
     });
@@ -203,7 +210,10 @@ function heldBy(path: string, cause: unknown): OrchError {
     return new OrchError('LOCK_HELD', `${path} is held (${holder})`, { hint, cause });
   }
   const hint = 'Wait until it is done, or look at what that process does.';
-  return new OrchError('LOCK_HELD', `${path} is held by pid ${holder.pid} on ${holder.identity.host}`, { hint, cause });
+  return new OrchError('LOCK_HELD', `${path} is held by pid ${holder.pid} on ${holder.identity.host}`, {
+    hint,
+    cause,
+  });
 }
 
 const queues = new Map<string, Promise<unknown>>();

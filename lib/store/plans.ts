@@ -26,7 +26,12 @@ export function readPlan(root: string): FrozenPlan | null {
   } catch (cause) {
     throw new OrchError('IO', `${path} is not JSON`, { hint, cause });
   }
-  if (typeof value !== 'object' || value === null || !('schema' in value) || value.schema !== 'orch.plan-frozen/1') {
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    !('schema' in value) ||
+    value.schema !== 'orch.plan-frozen/1'
+  ) {
     throw new OrchError('IO', `${path} is not a frozen plan of this version of orch`, { hint });
   }
   return value as FrozenPlan;

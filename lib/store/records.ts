@@ -1,4 +1,4 @@
-import { copyFileSync, constants, lstatSync, readdirSync, renameSync } from 'node:fs';
+import { constants, copyFileSync, lstatSync, readdirSync, renameSync } from 'node:fs';
 import { errnoOf, OrchError } from '../errors.ts';
 import { encodeRecord } from '../protocol/encode.ts';
 import { isId } from '../protocol/ids.ts';
@@ -60,13 +60,27 @@ function namedRight(parsed: ParsedRecord, id: string, mtimeMs: number): RecordRe
   return { ...parsed, mtimeMs };
 }
 
-async function write(root: string, actor: Actor, before: StatusRecord | null, after: StatusRecord): Promise<void> {
+async function write(
+  root: string,
+  actor: Actor,
+  before: StatusRecord | null,
+  after: StatusRecord,
+): Promise<void> {
   await writeDurably(recordPath(root, after.workstream), encodeRecord(after));
   if (before?.status === after.status && before.attempt === after.attempt) return;
   const why = after.reason === null ? after.status : `${after.reason.code}: ${after.reason.message}`;
   const { run, attempt, pid } = after;
   const from = before?.status ?? null;
-  audit(root, actor, { event: 'state', workstream: after.workstream, why, from, to: after.status, run, attempt, pid });
+  audit(root, actor, {
+    event: 'state',
+    workstream: after.workstream,
+    why,
+    from,
+    to: after.status,
+    run,
+    attempt,
+    pid,
+  });
 }
 
 export type Change = { ok: true; record: StatusRecord } | { ok: false; current: RecordRead };

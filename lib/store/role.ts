@@ -42,7 +42,9 @@ function parse(text: string): OrchestratorFile | null {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null) return null;
     const { pid, identity } = value as Record<string, unknown>;
-    return typeof pid === 'number' && typeof identity === 'object' && identity !== null ? (value as OrchestratorFile) : null;
+    return typeof pid === 'number' && typeof identity === 'object' && identity !== null
+      ? (value as OrchestratorFile)
+      : null;
   } catch (error) {
     // A torn file names nobody: the lock alone decides then.
     if (error instanceof SyntaxError) return null;
@@ -64,13 +66,19 @@ export type Role = {
  * Takes the right to launch, settle and change plans.
  * @throws OrchError BUSY with the pid of a live orchestrator.
  */
-export async function takeRole(root: string, actor: Actor, boundMs: number, onLost?: (error: Error) => void): Promise<Role> {
-  const release = await takeLock(orchestratorLockPath(root), onLost ? { boundMs, onLost } : { boundMs }).catch(
-    (error: unknown) => {
-      if (error instanceof OrchError && error.code === 'LOCK_HELD') throw busy(error.message, error);
-      throw error;
-    },
-  );
+export async function takeRole(
+  root: string,
+  actor: Actor,
+  boundMs: number,
+  onLost?: (error: Error) => void,
+): Promise<Role> {
+  const release = await takeLock(
+    orchestratorLockPath(root),
+    onLost ? { boundMs, onLost } : { boundMs },
+  ).catch((error: unknown) => {
+    if (error instanceof OrchError && error.code === 'LOCK_HELD') throw busy(error.message, error);
+    throw error;
+  });
   try {
     const current = await currentOrchestrator(root);
     // The same number elsewhere (another container, another host) is another process: its verdict is `unknown`.
@@ -109,7 +117,14 @@ export async function takeRole(root: string, actor: Actor, boundMs: number, onLo
 async function describe(pid: number, mode: 'attached' | 'detached'): Promise<OrchestratorFile> {
   const identity = await identify(pid, '');
   if (identity === null) throw new OrchError('START_FAILED', `the orchestrator (pid ${pid}) ended at once`);
-  return { schema: 'orch.orchestrator/1', pid, identity, mode, started_at: Date.now() / 1000, ended_at: null };
+  return {
+    schema: 'orch.orchestrator/1',
+    pid,
+    identity,
+    mode,
+    started_at: Date.now() / 1000,
+    ended_at: null,
+  };
 }
 
 function busy(message: string, cause?: unknown): OrchError {

@@ -1,9 +1,18 @@
-import { closeSync, constants, futimesSync, lstatSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  futimesSync,
+  lstatSync,
+  openSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { errnoOf, OrchError } from '../errors.ts';
 import { heartbeatPath, holdPath, pidPath, stopPath } from '../protocol/layout.ts';
 import { asWriteFault, writeDurably } from './durable.ts';
-import type { Lease } from './records.ts';
 import { readOwnFile } from './open.ts';
+import type { Lease } from './records.ts';
 
 /** The small files beside a record: heartbeat, stop request, PID file, and the hold of `stop --all`. */
 
@@ -43,7 +52,12 @@ export type StopRequest = { run: string; attempt: number; at: number; by: number
 
 /** Asks for this run and attempt to stop; durable before it returns. */
 export async function requestStop(root: string, id: string, lease: Lease): Promise<void> {
-  const request: StopRequest = { run: lease.run, attempt: lease.attempt, at: Date.now() / 1000, by: process.pid };
+  const request: StopRequest = {
+    run: lease.run,
+    attempt: lease.attempt,
+    at: Date.now() / 1000,
+    by: process.pid,
+  };
   await writeDurably(stopPath(root, id), `${JSON.stringify(request)}\n`);
 }
 

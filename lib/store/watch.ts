@@ -14,6 +14,8 @@ export function watchStatus(root: string, onHint: () => void): { close(): Promis
   });
   watcher.on('all', onHint);
   // Out of inotify watches, a folder removed: the tick goes on looking.
-  watcher.on('error', (error) => process.stderr.write(`orch: cannot watch ${statusDir(root)}: ${String(error)}\n`));
+  watcher.on('error', (error) =>
+    process.stderr.write(`orch: cannot watch ${statusDir(root)}: ${String(error)}\n`),
+  );
   return { close: () => watcher.close() };
 }

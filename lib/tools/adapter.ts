@@ -24,6 +24,8 @@ export type ToolResult = {
 export type Adapter = {
   name: string;
   /** The version where it can be used on this machine, else why it cannot. */
-  probe(env: Record<string, string>): Promise<{ usable: true; version: string } | { usable: false; why: string }>;
+  probe(
+    env: Record<string, string>,
+  ): Promise<{ usable: true; version: string } | { usable: false; why: string }>;
   run(request: ToolRequest): Promise<ToolResult>;
 };

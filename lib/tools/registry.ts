@@ -10,7 +10,11 @@ export function adapterNamed(name: string): Adapter | null {
 }
 
 /** The tools that may do a task, first choice first. A command needs no agent. */
-export function toolsFor(task: PlannedTask, workstreamTools: string[] | null, defaultTools: string[] | null): string[] {
+export function toolsFor(
+  task: PlannedTask,
+  workstreamTools: string[] | null,
+  defaultTools: string[] | null,
+): string[] {
   if (task.kind === 'run') return [command.name];
   return task.tool ?? workstreamTools ?? defaultTools ?? ['aider', 'llm'];
 }

@@ -1,8 +1,8 @@
 import { fstatSync } from 'node:fs';
 import { execa } from 'execa';
 import { errnoOf } from '../errors.ts';
-import type { Kin } from '../process/kin.ts';
 import { killKin } from '../process/kill.ts';
+import type { Kin } from '../process/kin.ts';
 import { cpuSecondsOf } from '../process/usage.ts';
 
 /** How a tool is watched: its bounds, and how to find all that it started. */
@@ -39,7 +39,8 @@ export async function supervise(
   options: { cwd: string; env: Record<string, string> },
   supervision: Supervision,
 ): Promise<Ended> {
-  if (supervision.stop.aborted) return { how: 'killed', exitCode: null, signal: null, message: 'stopped before it began' };
+  if (supervision.stop.aborted)
+    return { how: 'killed', exitCode: null, signal: null, message: 'stopped before it began' };
   const earlier = new Set((await supervision.kin()).map((kin) => `${kin.pid}:${kin.startTime}`));
   const mine = async (): Promise<Kin[]> =>
     (await supervision.kin()).filter((kin) => !earlier.has(`${kin.pid}:${kin.startTime}`));
@@ -62,16 +63,30 @@ export async function supervise(
   const first = await Promise.race([child.then(() => 'exit' as const), bound.reached]);
   bound.close();
   const { graceMs, onSignal } = supervision;
-  await killKin(mine, { graceMs: first === 'exit' ? Math.min(graceMs, 2_000) : graceMs, boundMs: graceMs + KILL_BOUND_MS, onSignal });
+  await killKin(mine, {
+    graceMs: first === 'exit' ? Math.min(graceMs, 2_000) : graceMs,
+    boundMs: graceMs + KILL_BOUND_MS,
+    onSignal,
+  });
   await noted;
   if (first !== 'exit') return { how: first, exitCode: null, signal: null, message: BOUND_MESSAGE[first] };
   const result = await child;
   if (result.exitCode === undefined && result.signal === undefined) {
-    return { how: 'not_started', exitCode: null, signal: null, message: `${file}: ${errnoOf(result.cause) ?? result.code ?? 'cannot be started'}` };
+    return {
+      how: 'not_started',
+      exitCode: null,
+      signal: null,
+      message: `${file}: ${errnoOf(result.cause) ?? result.code ?? 'cannot be started'}`,
+    };
   }
   const exitCode = result.exitCode ?? null;
   const signal = result.signal ?? null;
-  return { how: 'exit', exitCode, signal, message: signal === null ? `exit code ${exitCode}` : `ended by ${signal}` };
+  return {
+    how: 'exit',
+    exitCode,
+    signal,
+    message: signal === null ? `exit code ${exitCode}` : `ended by ${signal}`,
+  };
 }
 
 type Bound = 'timeout' | 'stalled' | 'killed';
@@ -85,7 +100,10 @@ const BOUND_MESSAGE: Record<Bound, string> = {
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Timers count awake, monotonic time: a suspended machine does not time anything out. */
-function watchBounds(supervision: Supervision, mine: () => Promise<Kin[]>): { reached: Promise<Bound>; close(): void } {
+function watchBounds(
+  supervision: Supervision,
+  mine: () => Promise<Kin[]>,
+): { reached: Promise<Bound>; close(): void } {
   const { stop, timeoutMs, stallMs } = supervision;
   let close = (): void => undefined;
   const reached = new Promise<Bound>((resolve, reject) => {
@@ -113,8 +131,12 @@ function watchStall(
   let last = { output: outputSize(), cpuSeconds: 0 };
   let quietSince = performance.now();
   const look = async (): Promise<void> => {
-    const now = { output: outputSize(), cpuSeconds: await cpuSecondsOf((await mine()).map((kin) => kin.pid)) };
-    if (now.output !== last.output || Math.abs(now.cpuSeconds - last.cpuSeconds) >= 0.01) quietSince = performance.now();
+    const now = {
+      output: outputSize(),
+      cpuSeconds: await cpuSecondsOf((await mine()).map((kin) => kin.pid)),
+    };
+    if (now.output !== last.output || Math.abs(now.cpuSeconds - last.cpuSeconds) >= 0.01)
+      quietSince = performance.now();
     last = now;
     if (performance.now() - quietSince >= stallMs) onStall();
   };

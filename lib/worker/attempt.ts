@@ -1,6 +1,6 @@
-import { DEFAULT_OPTIONS, type FrozenPlan, type PlannedWorkstream } from '../protocol/plan.ts';
 import { identify } from '../process/identity.ts';
 import { findKin, type Kin } from '../process/kin.ts';
+import { DEFAULT_OPTIONS, type FrozenPlan, type PlannedWorkstream } from '../protocol/plan.ts';
 import { type Actor, audit } from '../store/events.ts';
 import { commandEnvironment } from '../tools/environment.ts';
 import type { Supervision } from '../tools/supervise.ts';
@@ -48,11 +48,18 @@ export function supervisionOf(attempt: Attempt, timeoutMs: number): Supervision 
 
 /** The live processes of this attempt, the worker itself left out. */
 export async function kinOf(attempt: Attempt): Promise<Kin[]> {
-  const { pid, identity, tool_session: toolSession, worktree, started_at: startedAt } = attempt.reporter.record();
+  const {
+    pid,
+    identity,
+    tool_session: toolSession,
+    worktree,
+    started_at: startedAt,
+  } = attempt.reporter.record();
   const { id } = attempt.workstream;
   const trace = { id, pid, identity, toolSession, worktree, startedAt, lastSignAt: Date.now() / 1000 };
   const { kin } = await findKin(attempt.root, [trace]);
-  const isOurs = ({ workstream, token }: Kin): boolean => workstream === id && (token ?? attempt.token) === attempt.token;
+  const isOurs = ({ workstream, token }: Kin): boolean =>
+    workstream === id && (token ?? attempt.token) === attempt.token;
   return kin.filter((one) => isOurs(one) && one.proof !== 'worker');
 }
 

@@ -7,8 +7,8 @@ import { adapterNamed, toolsFor } from '../tools/registry.ts';
 import { supervise } from '../tools/supervise.ts';
 import { type Attempt, environmentOf, supervisionOf, taskTimeoutMs } from './attempt.ts';
 import { runChecks } from './check.ts';
-import { prepare } from './prepare.ts';
 import { logSizes } from './log.ts';
+import { prepare } from './prepare.ts';
 
 /** How the work of an attempt ended, interruptions aside. */
 export type Conclusion =
@@ -25,7 +25,12 @@ export async function carryOut(attempt: Attempt, fresh: boolean): Promise<Conclu
   const prepared = await prepare(root, plan, workstream, number, fresh);
   if (prepared.salvaged !== null) {
     const why = 'what the attempt before left behind';
-    audit(root, attempt.actor, { event: 'salvage', workstream: workstream.id, why, commit: prepared.salvaged });
+    audit(root, attempt.actor, {
+      event: 'salvage',
+      workstream: workstream.id,
+      why,
+      commit: prepared.salvaged,
+    });
   }
   let state = prepared.checkpoint;
   const { base, head } = prepared;
@@ -64,12 +69,21 @@ async function setUp(attempt: Attempt, worktree: string): Promise<Conclusion | n
     await reporter.progress({ current_task: `setup: ${run}` });
     process.stdout.write(`orch: setup: ${run}\n`);
     const supervision = supervisionOf(attempt, taskTimeoutMs(attempt, null));
-    const ended = await supervise('/bin/sh', ['-c', run], { cwd: worktree, env: environmentOf(attempt) }, supervision);
+    const ended = await supervise(
+      '/bin/sh',
+      ['-c', run],
+      { cwd: worktree, env: environmentOf(attempt) },
+      supervision,
+    );
     if (ended.how === 'killed') return { status: 'interrupted' };
     if (ended.exitCode !== 0) {
       const { exitCode, signal } = ended;
       const status = ended.how === 'timeout' || ended.how === 'stalled' ? 'timed_out' : 'failed';
-      const reason = { code: 'setup_failed', message: `setup \`${run}\`: ${ended.message}`, hint: RETRY_HINT };
+      const reason = {
+        code: 'setup_failed',
+        message: `setup \`${run}\`: ${ended.message}`,
+        hint: RETRY_HINT,
+      };
       return { status, exitCode, signal, reason };
     }
   }
@@ -116,7 +130,12 @@ async function doTask(
   if (result.outcome !== 'done' && result.outcome !== 'no_change') {
     const { exitCode, signal } = result;
     const message = `task ${index + 1}, ${JSON.stringify(taskText(task))}: ${result.message}`;
-    return { status: endOf(result.outcome), exitCode, signal, reason: { code: result.outcome, message, hint: RETRY_HINT } };
+    return {
+      status: endOf(result.outcome),
+      exitCode,
+      signal,
+      reason: { code: result.outcome, message, hint: RETRY_HINT },
+    };
   }
   return saveTask(attempt, task, index, worktree, previous, base);
 }
@@ -164,7 +183,9 @@ async function saveTask(
 }
 
 async function stepChecks(attempt: Attempt, afterTask: number, worktree: string): Promise<Conclusion | null> {
-  const groups = attempt.workstream.checks.filter((group) => group.step !== null && group.afterTask === afterTask);
+  const groups = attempt.workstream.checks.filter(
+    (group) => group.step !== null && group.afterTask === afterTask,
+  );
   for (const group of groups) {
     const failure = await judgeChecks(attempt, group, worktree);
     if (failure !== null) return failure;
@@ -181,7 +202,9 @@ async function judgeChecks(
   const [first] = failures;
   if (first === undefined) return null;
   if (first.code === 'killed') return { status: 'interrupted' };
-  const code = failures.every((failure) => failure.code === 'not_installed') ? 'not_installed' : 'verify_failed';
+  const code = failures.every((failure) => failure.code === 'not_installed')
+    ? 'not_installed'
+    : 'verify_failed';
   const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
   const message = `acceptance test ${JSON.stringify(first.text)}: ${first.message}${more}`;
   return { status: 'failed', exitCode: 1, signal: null, reason: { code, message, hint: RETRY_HINT } };

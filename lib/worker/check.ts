@@ -5,7 +5,11 @@ import { recordHistory } from '../store/events.ts';
 import { supervise } from '../tools/supervise.ts';
 import { type Attempt, environmentOf, supervisionOf, taskTimeoutMs } from './attempt.ts';
 
-export type CheckFailure = { text: string; message: string; code: 'verify_failed' | 'not_installed' | 'killed' };
+export type CheckFailure = {
+  text: string;
+  message: string;
+  code: 'verify_failed' | 'not_installed' | 'killed';
+};
 
 const NOT_FOUND = 127;
 
@@ -13,7 +17,11 @@ const NOT_FOUND = 127;
  * Runs the acceptance tests of a group on the committed tree, all of them even if one fails. What they leave in
  * the worktree is thrown away: it is neither work nor a violation.
  */
-export async function runChecks(attempt: Attempt, group: CheckGroup, worktree: string): Promise<CheckFailure[]> {
+export async function runChecks(
+  attempt: Attempt,
+  group: CheckGroup,
+  worktree: string,
+): Promise<CheckFailure[]> {
   const failures: CheckFailure[] = [];
   for (const check of group.checks) {
     if (check.kind === 'prose') {
@@ -24,12 +32,23 @@ export async function runChecks(attempt: Attempt, group: CheckGroup, worktree: s
     process.stdout.write(`orch: check: ${check.run}\n`);
     const begun = performance.now();
     const supervision = supervisionOf(attempt, taskTimeoutMs(attempt, null));
-    const ended = await supervise('/bin/sh', ['-c', check.run], { cwd: worktree, env: environmentOf(attempt) }, supervision);
+    const ended = await supervise(
+      '/bin/sh',
+      ['-c', check.run],
+      { cwd: worktree, env: environmentOf(attempt) },
+      supervision,
+    );
     if (ended.how === 'killed') return [{ text: check.text, message: ended.message, code: 'killed' }];
     const passed = ended.how === 'exit' && ended.exitCode === 0;
-    await note(attempt, { text: check.text, kind: 'command', passed, seconds: (performance.now() - begun) / 1000 });
+    await note(attempt, {
+      text: check.text,
+      kind: 'command',
+      passed,
+      seconds: (performance.now() - begun) / 1000,
+    });
     if (!passed) {
-      const code = ended.exitCode === NOT_FOUND || ended.how === 'not_started' ? 'not_installed' : 'verify_failed';
+      const code =
+        ended.exitCode === NOT_FOUND || ended.how === 'not_started' ? 'not_installed' : 'verify_failed';
       failures.push({ text: check.text, message: ended.message, code });
     }
   }

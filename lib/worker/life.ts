@@ -1,6 +1,6 @@
+import type { Lease } from '../store/records.ts';
 import type { StopRequest } from '../store/signs.ts';
 import { beat, meansAttempt, readStop } from '../store/signs.ts';
-import type { Lease } from '../store/records.ts';
 
 /** Why a worker must end before its work is done. */
 export type Interruption =

@@ -60,12 +60,30 @@ async function main(): Promise<number> {
   if (early !== null) life.interrupt({ cause: 'terminated', signal: early });
   if (begun.record.mode === 'attached') watchParent(() => life.interrupt({ cause: 'parent_lost' }));
   const sizes = logSizes();
-  recordHistory(root, id, { entry: 'attempt', attempt: number, run, pid: process.pid, log: sizes.out, err: sizes.err });
+  recordHistory(root, id, {
+    entry: 'attempt',
+    attempt: number,
+    run,
+    pid: process.pid,
+    log: sizes.out,
+    err: sizes.err,
+  });
   process.stdout.write(`orch: ${id}, attempt ${number}, pid ${process.pid}, ${new Date().toISOString()}\n`);
 
   const onLost = (): void => life.interrupt({ cause: 'lease_lost' });
   const reporter = makeReporter(root, begun.record, lease, actor, onLost);
-  const attempt: Attempt = { root, run, number, token, actor, plan, workstream, life, reporter, excluded: [] };
+  const attempt: Attempt = {
+    root,
+    run,
+    number,
+    token,
+    actor,
+    plan,
+    workstream,
+    life,
+    reporter,
+    excluded: [],
+  };
   const fresh = begun.record.fresh;
   const event = await lastWord(attempt, fresh);
   life.end();
@@ -94,7 +112,8 @@ async function lastWord(attempt: Attempt, fresh: boolean): Promise<LastWord | nu
     conclusion = { status: 'interrupted' };
   }
   if (conclusion.status === 'interrupted') return interrupted(attempt, attempt.life);
-  if (conclusion.status === 'completed') return { type: 'complete', head: conclusion.head, reason: conclusion.reason };
+  if (conclusion.status === 'completed')
+    return { type: 'complete', head: conclusion.head, reason: conclusion.reason };
   const { status, exitCode, signal, reason } = conclusion;
   return { type: 'end', status, exitCode, signal, reason };
 }
@@ -102,8 +121,14 @@ async function lastWord(attempt: Attempt, fresh: boolean): Promise<LastWord | nu
 function failure(error: unknown): LastWord {
   process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
   const coded = error instanceof OrchError;
-  const hint = coded ? error.hint : 'This is a fault of orch; the stack is in the log (`orch logs --stderr`).';
-  const reason: Reason = { code: coded ? error.code.toLowerCase() : 'internal', message: messageOf(error), hint };
+  const hint = coded
+    ? error.hint
+    : 'This is a fault of orch; the stack is in the log (`orch logs --stderr`).';
+  const reason: Reason = {
+    code: coded ? error.code.toLowerCase() : 'internal',
+    message: messageOf(error),
+    hint,
+  };
   return { type: 'end', status: 'failed', exitCode: coded ? 1 : EXIT_CODE.INTERNAL, signal: null, reason };
 }
 
@@ -113,7 +138,8 @@ async function interrupted(attempt: Attempt, life: Life): Promise<LastWord | nul
   if (interruption?.cause === 'lease_lost') return null;
   const kept = await salvageHalfDone(attempt);
   const end = endOf(interruption, attempt);
-  const message = kept === null ? end.reason.message : `${end.reason.message}; half-done edits are in ${kept.slice(0, 12)}`;
+  const message =
+    kept === null ? end.reason.message : `${end.reason.message}; half-done edits are in ${kept.slice(0, 12)}`;
   return { ...end, reason: { ...end.reason, message } };
 }
 
@@ -122,13 +148,21 @@ function endOf(interruption: Interruption | null, attempt: Attempt): Extract<Las
   const again = `\`orch retry ${attempt.workstream.id}\` goes on from the last checkpoint.`;
   switch (interruption?.cause) {
     case 'stop':
-      return { ...end, status: 'stopped', reason: { code: 'stopped', message: 'a person stopped it', hint: again } };
+      return {
+        ...end,
+        status: 'stopped',
+        reason: { code: 'stopped', message: 'a person stopped it', hint: again },
+      };
     case 'timeout': {
       const reason = { code: 'timeout', message: 'the workstream ran longer than its time', hint: again };
       return { ...end, status: 'timed_out', reason };
     }
     case 'parent_lost': {
-      const reason = { code: 'terminated', message: 'its orchestrator is gone', hint: 'Run `orch reattach`.' };
+      const reason = {
+        code: 'terminated',
+        message: 'its orchestrator is gone',
+        hint: 'Run `orch reattach`.',
+      };
       return { ...end, status: 'crashed', reason };
     }
     case 'terminated': {
@@ -144,7 +178,8 @@ function endOf(interruption: Interruption | null, attempt: Attempt): Extract<Las
 /** Ends every process that this attempt started and that still runs, servers of `setup` included. */
 async function endWhatIsLeft(attempt: Attempt): Promise<void> {
   const { root, actor, plan, workstream } = attempt;
-  const graceMs = attempt.life.interruption()?.cause === 'parent_lost' ? 0 : Math.min(plan.options.stopGraceMs, 2_000);
+  const graceMs =
+    attempt.life.interruption()?.cause === 'parent_lost' ? 0 : Math.min(plan.options.stopGraceMs, 2_000);
   const { left } = await killKin(() => kinOf(attempt), {
     graceMs,
     boundMs: graceMs + PARENT_LOST_GRACE_MS,

@@ -2,7 +2,7 @@ import { cpSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
 import { mergedBase } from '../git/merge.ts';
-import { type Prepared as Worktree, prepareWorktree } from '../git/worktree.ts';
+import { prepareWorktree, type Prepared as Worktree } from '../git/worktree.ts';
 import { gitLockPath } from '../protocol/layout.ts';
 import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
 import { isSuccess } from '../protocol/status.ts';
@@ -17,7 +17,11 @@ const GIT_LOCK_BOUND_MS = 3_600_000;
  * in plan order onto the frozen base.
  * @throws OrchError BASE_CONFLICT, WORKTREE_FAILED where a parent is not done.
  */
-export async function findBase(root: string, plan: FrozenPlan, workstream: PlannedWorkstream): Promise<string> {
+export async function findBase(
+  root: string,
+  plan: FrozenPlan,
+  workstream: PlannedWorkstream,
+): Promise<string> {
   const order = plan.workstreams.map(({ id }) => id);
   const parents = [...workstream.depends_on].sort((a, b) => order.indexOf(a) - order.indexOf(b));
   const heads = parents.map((id) => ({ id, head: headOf(root, id) }));
@@ -26,7 +30,9 @@ export async function findBase(root: string, plan: FrozenPlan, workstream: Plann
   if (merged.ok) return merged.commit;
   const paths = merged.conflicts.slice(0, 5).join(', ');
   const hint = `Make their scopes disjoint, or let one depend on the other, then run \`orch retry --fresh\`.`;
-  throw new OrchError('BASE_CONFLICT', `the branches it depends on conflict: ${merged.id} in ${paths}`, { hint });
+  throw new OrchError('BASE_CONFLICT', `the branches it depends on conflict: ${merged.id} in ${paths}`, {
+    hint,
+  });
 }
 
 function headOf(root: string, id: string): string {

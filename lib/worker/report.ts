@@ -50,7 +50,8 @@ export function makeReporter(
       try {
         await write({ type: 'progress', patch });
       } catch (error) {
-        if (!(error instanceof OrchError) || !(error.code === 'DISK_FULL' || error.code === 'IO')) throw error;
+        if (!(error instanceof OrchError) || !(error.code === 'DISK_FULL' || error.code === 'IO'))
+          throw error;
         process.stderr.write(`orch: ${error.message}\n`);
         mine = { ...mine, ...patch } as StatusRecord;
       }

@@ -29,9 +29,15 @@ function median(values: readonly number[]): number {
 function makeRepository(ids: number, run: string): string {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'orch-bench-')));
   const git = (...args: string[]): void => {
-    execFileSync('git', ['-C', root, '-c', 'user.name=B', '-c', 'user.email=b@localhost', ...args], { env, stdio: 'ignore' });
+    execFileSync('git', ['-C', root, '-c', 'user.name=B', '-c', 'user.email=b@localhost', ...args], {
+      env,
+      stdio: 'ignore',
+    });
   };
-  const workstreams = Array.from({ length: ids }, (_, index) => ({ id: `WS-${index + 1}`, tasks: [{ run }] }));
+  const workstreams = Array.from({ length: ids }, (_, index) => ({
+    id: `WS-${index + 1}`,
+    tasks: [{ run }],
+  }));
   writeFileSync(join(root, 'orch.plan.json'), JSON.stringify({ workstreams }));
   git('init', '--quiet', '--initial-branch=main');
   git('add', '--all');
@@ -40,7 +46,11 @@ function makeRepository(ids: number, run: string): string {
 }
 
 function orch(root: string, ...args: string[]): string {
-  return execFileSync(process.execPath, [ORCH, ...args, '--root', root], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  return execFileSync(process.execPath, [ORCH, ...args, '--root', root], {
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
 }
 
 /** Proportional set size in MB: what a process adds, shared pages counted by share. */
@@ -53,7 +63,9 @@ function pssMb(pid: number): number {
 function fillRecords(root: string, count: number): void {
   const model = readFileSync(join(root, '.status/WS-1.json'), 'utf8');
   for (let index = 2; index <= count; index += 1) {
-    writeFileSync(join(root, `.status/WS-${index}.json`), model.replaceAll('WS-1', `WS-${index}`), { mode: 0o600 });
+    writeFileSync(join(root, `.status/WS-${index}.json`), model.replaceAll('WS-1', `WS-${index}`), {
+      mode: 0o600,
+    });
   }
 }
 
@@ -72,8 +84,11 @@ function benchStartUp(): void {
       json.push(milliseconds([ORCH, 'status', '--json', '--root', root]));
     }
     const base = median(floor);
-    const show = (values: readonly number[]): string => `${median(values).toFixed(0)} ms (${(median(values) / base).toFixed(2)} x)`;
-    console.log(`${count} records: node -e 0 ${base.toFixed(0)} ms, orch status ${show(human)}, orch status --json ${show(json)}`);
+    const show = (values: readonly number[]): string =>
+      `${median(values).toFixed(0)} ms (${(median(values) / base).toFixed(2)} x)`;
+    console.log(
+      `${count} records: node -e 0 ${base.toFixed(0)} ms, orch status ${show(human)}, orch status --json ${show(json)}`,
+    );
   }
   rmSync(root, { recursive: true, force: true });
 }
@@ -85,13 +100,19 @@ async function benchMemory(): Promise<void> {
   orch(root, 'launch', '--max-parallel', String(workers));
   await new Promise((resolve) => setTimeout(resolve, 8_000));
   const { spawn } = await import('node:child_process');
-  const bare = Array.from({ length: workers }, () => spawn(process.execPath, ['-e', 'setInterval(()=>{},1e6)'], { stdio: 'ignore', env }));
+  const bare = Array.from({ length: workers }, () =>
+    spawn(process.execPath, ['-e', 'setInterval(()=>{},1e6)'], { stdio: 'ignore', env }),
+  );
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   const floor = median(bare.map(({ pid }) => pssMb(pid ?? 0)));
-  const sizes = Array.from({ length: workers }, (_, index) => pssMb(Number(readFileSync(join(root, `.pids/WS-${index + 1}.pid`), 'utf8'))));
+  const sizes = Array.from({ length: workers }, (_, index) =>
+    pssMb(Number(readFileSync(join(root, `.pids/WS-${index + 1}.pid`), 'utf8'))),
+  );
   const orchestrator = pssMb(Number(readFileSync(join(root, '.pids/_orchestrator.pid'), 'utf8')));
   const worker = median(sizes);
-  console.log(`PSS with ${workers} of each: bare node ${floor.toFixed(1)} MB, worker ${worker.toFixed(1)} MB (${(worker / floor).toFixed(2)} x), orchestrator ${orchestrator.toFixed(1)} MB`);
+  console.log(
+    `PSS with ${workers} of each: bare node ${floor.toFixed(1)} MB, worker ${worker.toFixed(1)} MB (${(worker / floor).toFixed(2)} x), orchestrator ${orchestrator.toFixed(1)} MB`,
+  );
   for (const child of bare) child.kill('SIGKILL');
   orch(root, 'stop', '--all');
   rmSync(root, { recursive: true, force: true });

@@ -80,10 +80,11 @@ async function killWorker({ root, start, score }: Stage): Promise<Ordeal> {
   return { killed: target.workstream, checkpoint, salvage: await isDirty(root, target.workstream) };
 }
 
-/** A worker that has done a task, and has begun to change files for the next. */
+/** A worker that has done a task, and has begun to change files in one that takes its time. */
 async function inTheMiddle(root: string): Promise<Recorded | null> {
   for (const seen of readRecords(root)) {
-    if (seen.status !== 'running' || /^0\//.test(seen.progress)) continue;
+    const slow = seen.current_task?.includes('each.sh') === true;
+    if (seen.status !== 'running' || !slow || /^0\//.test(seen.progress)) continue;
     if (await isDirty(root, seen.workstream)) return seen;
   }
   return null;

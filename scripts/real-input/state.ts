@@ -8,6 +8,7 @@ export type Recorded = {
   workstream: string;
   status: string;
   progress: string;
+  current_task: string | null;
   attempt: number;
   base: string | null;
   reason: { code: string; message: string } | null;

@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
@@ -7,6 +15,8 @@ import { execa } from 'execa';
 /** A temporary git repository with the built `orch` at hand. Everything it started is ended by `end`. */
 export type Rig = {
   root: string;
+  /** A folder outside of the repository: what tasks note there is in no commit and in no salvage. */
+  aside: string;
   orch(args: readonly string[], options?: { cwd?: string; env?: Record<string, string> }): Promise<Finished>;
   /** Starts `orch` in a process group of its own and leaves it running. */
   start(args: readonly string[], env?: Record<string, string>): { pid: number; finished: Promise<Finished> };
@@ -33,15 +43,21 @@ export const ORCH = join(DIST, 'orch.js');
 function personEnvironment(extra: Record<string, string> = {}): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
-    if (value !== undefined && !/^(ORCH_|GIT_|VITEST|NODE_OPTIONS|NODE_EXTRA_CA_CERTS)/.test(name)) env[name] = value;
+    if (value !== undefined && !/^(ORCH_|GIT_|VITEST|NODE_OPTIONS|NODE_EXTRA_CA_CERTS)/.test(name))
+      env[name] = value;
   }
   return { ...env, NO_COLOR: '1', ...extra };
 }
 
 /** Makes a repository with `files` and, if given, the plan as `orch.plan.json`, all in one commit. */
-export function makeRepository(plan?: unknown, files: Record<string, string> = { 'README.md': 'hello\n' }): Rig {
+export function makeRepository(
+  plan?: unknown,
+  files: Record<string, string> = { 'README.md': 'hello\n' },
+): Rig {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'orch-test-')));
-  const started: number[] = [];
+  const aside = `${root}.aside`;
+  mkdirSync(aside);
+  const started = new Set<number>();
   const write = (path: string, text: string): void => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
@@ -76,6 +92,7 @@ export function makeRepository(plan?: unknown, files: Record<string, string> = {
 
   return {
     root,
+    aside,
     write,
     git,
     record,
@@ -83,8 +100,11 @@ export function makeRepository(plan?: unknown, files: Record<string, string> = {
     start(args, env) {
       const child = run(args, env === undefined ? {} : { env });
       if (child.pid === undefined) throw new Error('orch did not start');
-      started.push(child.pid);
-      return { pid: child.pid, finished: finish(child) };
+      const { pid } = child;
+      started.add(pid);
+      // Once it is gone, its number may be anybody's.
+      child.once('exit', () => started.delete(pid));
+      return { pid, finished: finish(child) };
     },
     read: (path) => readFileSync(join(root, path), 'utf8'),
     status: (id) => {
@@ -124,7 +144,7 @@ function processesOf(root: string): { pid: number; command: string }[] {
   return found;
 }
 
-async function endAll(root: string, started: readonly number[]): Promise<void> {
+async function endAll(root: string, started: ReadonlySet<number>): Promise<void> {
   for (const pid of started) signal(pid, 'SIGKILL');
   await until(
     () => {
@@ -134,7 +154,7 @@ async function endAll(root: string, started: readonly number[]): Promise<void> {
     },
     { what: `the processes of ${root} to end` },
   );
-  rmSync(root, { recursive: true, force: true });
+  for (const folder of [root, `${root}.aside`]) rmSync(folder, { recursive: true, force: true });
 }
 
 /** Sends a signal to a process that may be gone. */

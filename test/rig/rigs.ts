@@ -1,21 +1,27 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, onTestFailed } from 'vitest';
+import { onTestFinished, type TestContext } from 'vitest';
 import { makeRepository, type Rig } from './repository.ts';
 
-const open: Rig[] = [];
+type Arguments = Parameters<typeof makeRepository>;
 
 /** A repository for one test: ended after it, its logs shown if it failed. */
-export function rigOf(...args: Parameters<typeof makeRepository>): Rig {
-  const rig = makeRepository(...args);
-  open.push(rig);
-  onTestFailed(() => showLogs(rig.root));
-  return rig;
+export function rigOf(...args: Arguments): Rig {
+  return endWith(onTestFinished, makeRepository(...args));
 }
 
-afterEach(async () => {
-  for (const rig of open.splice(0)) await rig.end();
-});
+/** As `rigOf`, for tests that run concurrently: only their own context knows which one is over. */
+export function rigFor(context: Pick<TestContext, 'onTestFinished'>, ...args: Arguments): Rig {
+  return endWith(context.onTestFinished, makeRepository(...args));
+}
+
+function endWith(finished: TestContext['onTestFinished'], rig: Rig): Rig {
+  finished(async ({ task }) => {
+    if (task.result?.state === 'fail') showLogs(rig.root);
+    await rig.end();
+  });
+  return rig;
+}
 
 function showLogs(root: string): void {
   for (const folder of ['.status', '.logs']) {

@@ -11,7 +11,7 @@ for (let round = 0; round < Number(rounds); round += 1) {
   await withLock(lock, async () => {
     const before = Number(readFileSync(counter, 'utf8'));
     appendFileSync(journal, `begin ${process.pid} ${before}\n`);
-    await sleep(round % 3);
+    await sleep((round % 3) * 2);
     const descriptor = openSync(counter, 'r+');
     writeSync(descriptor, `${before + 1}`.padStart(12), 0);
     closeSync(descriptor);
