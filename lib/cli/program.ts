@@ -17,6 +17,7 @@ const VERBS: Record<string, () => Promise<{ verb: Verb<never> }>> = {
   reattach: () => import('./commands/reattach.ts') as Promise<{ verb: Verb<never> }>,
   wait: () => import('./commands/wait.ts') as Promise<{ verb: Verb<never> }>,
   logs: () => import('./commands/logs.ts') as Promise<{ verb: Verb<never> }>,
+  retry: () => import('./commands/retry.ts') as Promise<{ verb: Verb<never> }>,
   stop: () => import('./commands/stop.ts') as Promise<{ verb: Verb<never> }>,
   reap: () => import('./commands/reap.ts') as Promise<{ verb: Verb<never> }>,
   worker: () => import('./commands/worker.ts') as Promise<{ verb: Verb<never> }>,

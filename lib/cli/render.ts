@@ -87,11 +87,9 @@ function noteLines(status: WorkstreamStatus, screen: Screen, paint: ReturnType<t
   if (messages.length === 0) return [];
   const width = screen.width ?? Number.POSITIVE_INFINITY;
   const text = escapeControls(`${workstream} ${verdict}: ${messages.join('; ')}`);
-  const lines = wrapCells(text, width, '  ').map((line) => cutCells(line, width));
+  const lines = wrapCells(text, width, '  ');
   if (reason?.hint == null) return lines;
-  const hints = wrapCells(`  ${escapeControls(reason.hint)}`, width, '  ').map((line) =>
-    cutCells(line, width),
-  );
+  const hints = wrapCells(escapeControls(reason.hint), width, '  ', '  ');
   return [...lines, ...hints.map(paint('gray'))];
 }
 
@@ -111,7 +109,7 @@ export function renderStatus(list: StatusList, screen: Screen): string {
   const rows = list.workstreams.map((status) => rowOf(status, list.at, paint));
   const table = tableLines(COLUMNS, rows, screen.width, paint('bold'));
   const width = screen.width ?? Number.POSITIVE_INFINITY;
-  const summary = wrapCells(summaryText(list), width, '  ').map((line) => cutCells(line, width));
+  const summary = wrapCells(summaryText(list), width, '  ');
   const notes = list.workstreams.flatMap((status) => noteLines(status, screen, paint));
   const faults = (list.faults ?? []).flatMap(({ message, hint }) =>
     wrapCells(escapeControls(`orch: ${message}${hint === null ? '' : `. ${hint}`}`), width, '  '),

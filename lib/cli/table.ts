@@ -37,21 +37,22 @@ export function cutCells(text: string, most: number): string {
   return `${kept}…`;
 }
 
-/** `text` in lines of at most `width` cells, broken at blanks where it can be. */
-export function wrapCells(text: string, width: number, indent: string): string[] {
+/** `text` in lines of at most `width` cells, broken at blanks where it can be; `lead` goes before the first. */
+export function wrapCells(text: string, width: number, indent: string, lead = ''): string[] {
   const lines: string[] = [];
-  let line = '';
+  let line = lead;
+  let isEmpty = true;
   for (const word of text.split(' ')) {
-    const lead = lines.length === 0 ? '' : indent;
-    const longer = line === '' ? lead + word : `${line} ${word}`;
-    if (line !== '' && cells(longer) > width) {
+    const longer = isEmpty ? line + word : `${line} ${word}`;
+    if (!isEmpty && cells(longer) > width) {
       lines.push(line);
       line = indent + word;
     } else {
       line = longer;
     }
+    isEmpty = false;
   }
-  return [...lines, line];
+  return [...lines, line].map((one) => cutCells(one, width));
 }
 
 /** The width of each column, 0 for those left out. `width` null: as wide as it needs. */

@@ -20,9 +20,25 @@ export type Staging = {
 export async function stageAll(worktree: Worktree, staging: Staging): Promise<string> {
   const place = placeOf(worktree, staging.index);
   await unstage(worktree, staging);
-  const left = [...staging.exclude, ...staging.nested].map((path) => `:(exclude,top,literal)${path}`);
+  const seen = await notIgnored(worktree, [...staging.exclude, ...staging.nested], staging.index);
+  const left = seen.map((path) => `:(exclude,top,literal)${path}`);
   await git(worktree.path, ['add', '--all', '--', ':(top)', ...left], place);
   return writeTree(worktree, staging.index);
+}
+
+/** Git fails if an ignored path is named, even to leave it out; it leaves those out unasked. */
+async function notIgnored(
+  worktree: Worktree,
+  paths: readonly string[],
+  index: string | undefined,
+): Promise<string[]> {
+  if (paths.length === 0) return [];
+  // This command knows no literal pathspecs; with `./` before it no path begins like a magic one.
+  const input = paths.map((path) => `./${path}\0`).join('');
+  const options = { ...placeOf(worktree, index), input, answers: [1] };
+  const { stdout } = await git(worktree.path, ['check-ignore', '-z', '--stdin'], options);
+  const ignored = new Set(splitNul(stdout));
+  return paths.filter((path) => !ignored.has(`./${path}`));
 }
 
 /** Takes nested repositories out of the index and sets the excluded paths back to their version in `keep`. */

@@ -74,8 +74,8 @@ function assemble(
   shown: Shown,
   fields: object,
 ): WorkstreamStatus {
-  // One spread, then single fields: V8 takes 1 µs for this, and 50 where several objects are spread into one.
-  const out: { [field: string]: unknown } = { ...fields };
+  // Into the very object that was just parsed, which nobody else has: a copy of each costs 20 ms per 1,000 records.
+  const out = fields as { [field: string]: unknown };
   out['workstream'] = id;
   out['status'] = status;
   out['alive'] = judged.alive;
@@ -130,7 +130,7 @@ export async function verdictOf(
       const { line, column, message } = read;
       const file = recordPath(root, id);
       const evidence = `${file}:${line}:${column}: ${message}`;
-      const hint = 'orch never writes over it. Repair it, or move it away.';
+      const hint = 'Repair it or move it away; a copy is kept before orch writes a new one.';
       const reason = { code: 'unreadable', message: evidence, hint };
       const judged: Judged = { alive: null, verdict: 'unknown', final: false, evidence, reason };
       const fields = { file, line, column, message };

@@ -111,6 +111,8 @@ export async function clearDeadLock(path: string): Promise<boolean> {
 
 function take(path: string, owner: string, nonce: string): void {
   const aside = join(dirname(path), `${basename(path)}.${nonce}`);
+  // The folder too: whoever deletes `.status` under a live worker loses records, not the work.
+  fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   fs.mkdirSync(aside, { mode: 0o700 });
   try {
     fs.closeSync(fs.openSync(join(aside, owner), 'wx', 0o600));

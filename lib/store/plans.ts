@@ -13,7 +13,7 @@ export async function writePlan(root: string, plan: FrozenPlan): Promise<void> {
 
 /**
  * The frozen plan, or null if nothing was ever launched here.
- * @throws OrchError IO where it is there and cannot be read.
+ * @throws OrchError IO where it is there and cannot be read, PLAN_INVALID where it makes no sense.
  */
 export function readPlan(root: string): FrozenPlan | null {
   const path = planPath(root);
@@ -24,7 +24,7 @@ export function readPlan(root: string): FrozenPlan | null {
   try {
     value = JSON.parse(file.text);
   } catch (cause) {
-    throw new OrchError('IO', `${path} is not JSON`, { hint, cause });
+    throw new OrchError('PLAN_INVALID', `${path} is not JSON`, { hint, cause });
   }
   if (
     typeof value !== 'object' ||
@@ -32,7 +32,7 @@ export function readPlan(root: string): FrozenPlan | null {
     !('schema' in value) ||
     value.schema !== 'orch.plan-frozen/1'
   ) {
-    throw new OrchError('IO', `${path} is not a frozen plan of this version of orch`, { hint });
+    throw new OrchError('PLAN_INVALID', `${path} is not a frozen plan of this version of orch`, { hint });
   }
   return value as FrozenPlan;
 }

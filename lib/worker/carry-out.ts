@@ -176,6 +176,11 @@ async function saveTask(
     const why = 'commits of a tool that are not on its branch';
     audit(root, actor, { event: 'salvage', workstream: workstream.id, why, commit: committed.salvaged });
   }
+  for (const [what, names] of Object.entries({ refs: committed.strayRefs, repositories: committed.nested })) {
+    if (names.length === 0) continue;
+    const why = `a tool left its branch or made ${what} of its own: ${names.join(', ')}`;
+    audit(root, actor, { event: 'salvage', workstream: workstream.id, why, [what]: names });
+  }
   const state: CheckpointState = { tip: committed.commit, base, done: [...previous.done, task.digest] };
   // The commit is durable before the record names it.
   await reporter.progress({ head: committed.commit, progress: progressOf(attempt, state) });

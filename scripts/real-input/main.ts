@@ -13,7 +13,7 @@ import { check, type Score, tell } from './score.ts';
 import { verify } from './verify.ts';
 
 /**
- * `npm run real-input [-- --keep] [--material-only] [--orch FILE]`: lodash from the npm registry, refactored by eight
+ * `npm run real-input [-- --keep] [--material-only] [--orch FILE]`: lodash from the npm registry, refactored by nine
  * workstreams while launcher, orchestrator and a worker are killed. Last line: `N passed, N failed`.
  */
 

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 
-/** The plan: seven workstreams that share no file, and one that starts from all seven merged. */
+/** The plan: eight workstreams that share no file, and one that starts from all eight merged. */
 
 type Run = { run: string };
 export type Planned = {

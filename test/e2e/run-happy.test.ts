@@ -1,8 +1,9 @@
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFailed } from 'vitest';
 import { type Finished, makeRepository, type Rig, until } from '../rig/repository.ts';
+import { showLogs } from '../rig/rigs.ts';
 
 /** One run of six workstreams, one at a time, that all complete; then everything that it left is looked at. */
 
@@ -94,6 +95,8 @@ afterAll(async () => {
   await rig.end();
   rmSync(out, { recursive: true, force: true });
 });
+
+beforeEach(() => onTestFailed(() => showLogs(rig.root)));
 
 const ids = ['first', 'second', 'low', 'number', 'child', 'both'];
 const checkpoint = (id: string): string => rig.git('rev-parse', `refs/orch/checkpoint/${id}`).trim();

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeRecord, RECORD_MAX_BYTES, TEXT_MAX_BYTES } from '../../lib/protocol/encode.ts';
 import { parseRecord } from '../../lib/protocol/parse.ts';
-import type { StatusRecord } from '../../lib/protocol/status.ts';
+import { KNOWN_FIELDS, type StatusRecord } from '../../lib/protocol/status.ts';
 import { cutText } from '../../lib/protocol/text.ts';
 import { anyRecord, plainRecord } from './arbitraries.ts';
 
@@ -27,6 +27,12 @@ const toolRun = (task: number): object => ({
 });
 
 describe('encodeRecord', () => {
+  it('is tested with all fields that there are', () => {
+    expect(Object.keys(plainRecord()).sort()).toEqual([...KNOWN_FIELDS].sort());
+    const fields = (record: StatusRecord): string[] => Object.keys(record).sort();
+    for (const record of fc.sample(anyRecord, 20)) expect(fields(record)).toEqual([...KNOWN_FIELDS].sort());
+  });
+
   it('fits in one block and reads back, whatever the record holds', () => {
     fc.assert(
       fc.property(anyRecord, (record) => {

@@ -23,7 +23,8 @@ function endWith(finished: TestContext['onTestFinished'], rig: Rig): Rig {
   return rig;
 }
 
-function showLogs(root: string): void {
+/** Shows what a repository's workers and its orchestrator left in their files. */
+export function showLogs(root: string): void {
   for (const folder of ['.status', '.logs']) {
     if (!existsSync(join(root, folder))) continue;
     for (const name of readdirSync(join(root, folder))) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventsPath, recordPath, statusDir } from '../../lib/protocol/layout.ts';
 import type { StatusRecord } from '../../lib/protocol/status.ts';
+import type { RecordEvent } from '../../lib/protocol/transitions.ts';
 import { changeRecord, createRecord, type Lease, leaseOf, listRecordIds, readRecord } from '../../lib/store/records.ts';
 import { plainRecord } from '../protocol/arbitraries.ts';
 import { endAll, makeFolder, makeRoot, runProgram } from './run-program.ts';
@@ -49,7 +50,8 @@ describe('changeRecord', () => {
 
   it('lets nobody leave the table, and gives the lock back', async () => {
     const root = await rootWith(running);
-    const block = { type: 'block', blockedBy: [], reason: { code: 'x', message: 'x', hint: null } } as const;
+    const why = { code: 'x', message: 'x', hint: null };
+    const block: RecordEvent = { type: 'block', blockedBy: [], reason: why };
     const change = changeRecord(root, ID, leaseOf(running), 'orchestrator', actor, block);
     await expect(change).rejects.toMatchObject({ code: 'ILLEGAL_TRANSITION' });
     expect(await changeRecord(root, ID, leaseOf(running), 'worker', actor, event)).toMatchObject({ ok: true });

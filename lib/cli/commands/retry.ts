@@ -1,0 +1,98 @@
+import { OrchError } from '../../errors.ts';
+import { act } from '../../orchestrate/act.ts';
+import { newMemory, type Observation, observe } from '../../orchestrate/observe.ts';
+import { recordOf, type View } from '../../orchestrate/world.ts';
+import { holdPath } from '../../protocol/layout.ts';
+import { isFinal, isSuccess, type StatusRecord } from '../../protocol/status.ts';
+import { type Actor, audit } from '../../store/events.ts';
+import { changeRecord, leaseOf } from '../../store/records.ts';
+import { removeFile } from '../../store/signs.ts';
+import { ensureOrchestrator } from '../ensure-orchestrator.ts';
+import type { Verb } from '../program.ts';
+import { findState } from '../root.ts';
+
+type Args = { id?: string[] | undefined; failed: boolean; fresh: boolean };
+
+/** `orch retry`: a new attempt of what ended, from its last checkpoint. */
+export const verb: Verb<Args> = {
+  command: 'retry [id..]',
+  describe: 'Begin a new attempt of what ended, from its last checkpoint',
+  builder: (yargs) =>
+    yargs
+      .positional('id', { type: 'string', array: true, describe: 'Workstreams' })
+      .option('failed', { type: 'boolean', default: false, describe: 'All that ended without success' })
+      .option('fresh', { type: 'boolean', default: false, describe: 'From the base; what was done is salvaged' })
+      .example('$0 retry WS-003', 'after mending what made it fail')
+      .example('$0 retry --failed', 'everything that did not complete') as never,
+  handle: async (args) => {
+    const root = await findState(args.root);
+    const actor: Actor = { role: 'retry', pid: process.pid };
+    const world = await observe(root, newMemory());
+    const views = args.failed ? world.views.filter(hasFailed) : (args.id ?? []).map((id) => viewOf(world, id));
+    if (views.length === 0 && !args.failed) {
+      throw new OrchError('USAGE', 'which workstreams?', { hint: 'Name them, or use --failed.' });
+    }
+    const records = views.map((view) => retryable(view, args.fresh));
+    if (removeFile(holdPath(root))) audit(root, actor, { event: 'hold', workstream: null, why: 'lifted by a retry' });
+    for (const record of records) await requeue(world, record, args.fresh, actor);
+    await ensureOrchestrator(root, true);
+    for (const { workstream } of records) tell(workstream, args);
+    return 0;
+  },
+};
+
+function viewOf(world: Observation, id: string): View {
+  const view = world.byId.get(id);
+  if (view !== undefined) return view;
+  const hint = '`orch status` shows what there is.';
+  throw new OrchError('NO_WORKSTREAM', `there is no workstream ${JSON.stringify(id)} here`, { hint });
+}
+
+function hasFailed(view: View): boolean {
+  const record = recordOf(view);
+  if (record === null || view.planned === null || view.liveWorker !== null) return false;
+  return isFinal(record, 0) && !isSuccess(record) && record.status !== 'blocked';
+}
+
+/** All are checked before any is changed. */
+function retryable(view: View, fresh: boolean): StatusRecord {
+  const { id } = view;
+  const record = recordOf(view);
+  if (record === null) {
+    throw new OrchError('NO_WORKSTREAM', `${id} has no record that orch could retry`, { hint: 'Run `orch reattach`.' });
+  }
+  if (view.liveWorker !== null || view.liveness === 'alive' || view.liveness === 'unknown') {
+    throw new OrchError('BUSY', `${id} is at work`, { hint: `Stop it first: \`orch stop ${id}\`.` });
+  }
+  if (view.planned === null) {
+    throw new OrchError('NO_WORKSTREAM', `${id} is not in the plan any more`, { hint: 'Launch a plan that has it.' });
+  }
+  if (isSuccess(record) && !fresh) {
+    const hint = 'With --fresh it starts over from its base; what was done is salvaged.';
+    throw new OrchError('USAGE', `${id} is ${record.status} already`, { hint });
+  }
+  return record;
+}
+
+async function requeue(world: Observation, record: StatusRecord, fresh: boolean, actor: Actor): Promise<void> {
+  const { root, plan, byId } = world;
+  const id = record.workstream;
+  const planned = byId.get(id)?.planned;
+  if (plan === null || planned === null || planned === undefined) return;
+  // While the record still names the worker: a pending one names nobody that leftovers could be found by.
+  if (record.status === 'starting' || record.status === 'running') {
+    throw new OrchError('BUSY', `${id} has died and is not settled yet`, { hint: 'Run `orch reattach`.' });
+  }
+  await act(world, { type: 'kill', id, why: 'a person retries it' }, plan.mode, actor);
+  const { title, depends_on, definition } = planned;
+  const again = { run: plan.run, title, depends_on, definition, fresh: fresh || record.fresh };
+  const event = { type: 'requeue', restarts: 0, reason: null, again } as const;
+  const same = (current: StatusRecord): boolean => current.status === record.status;
+  const changed = await changeRecord(root, id, leaseOf(record), 'person', actor, event, same);
+  if (!changed.ok) throw new OrchError('BUSY', `the record of ${id} changed meanwhile`, { hint: 'Try again.' });
+}
+
+function tell(id: string, output: { json: boolean; quiet: boolean }): void {
+  if (output.json) process.stdout.write(`${JSON.stringify({ schema: 'orch.retry/1', workstream: id })}\n`);
+  else if (!output.quiet) process.stdout.write(`${id}  pending\n`);
+}

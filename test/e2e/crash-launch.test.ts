@@ -1,0 +1,198 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import {
+  BOUND_MS,
+  expectAllDone,
+  killHard,
+  orchestratorOf,
+  release,
+  runsOf,
+  salvagedText,
+  statusOf,
+  stepsOf,
+  tool,
+  untilRuns,
+  verdictsOf,
+} from '../rig/ledger.ts';
+import { isAlive, ORCH, type Rig, signal, until } from '../rig/repository.ts';
+import { rigOf } from '../rig/rigs.ts';
+
+const PAIR = { workstreams: [stepsOf('A', ['one', 'two:go', 'three']), stepsOf('B', ['one', 'two:go'])] };
+const RUNNING = { status: 'running', verdict: 'running', alive: true };
+
+/** A shell on a terminal that launches and stays; `close` ends the terminal as a dropped SSH session does. */
+async function launchInTerminal(rig: Rig): Promise<{ shell: number; close(): Promise<void> }> {
+  const line = `"${process.execPath}" "${ORCH}" launch; touch "${rig.aside}/launched"; exec sleep 60`;
+  const terminal = spawn('python3', [tool('terminal.py'), 'sh', '-c', line], {
+    cwd: rig.root,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let told = '';
+  terminal.stdout.on('data', (data) => {
+    told += String(data);
+  });
+  const shell = await until(() => Number(told.trim()), { what: 'the shell to start' });
+  const close = async (): Promise<void> => {
+    terminal.stdin.end();
+    await until(() => !isAlive(shell), { what: 'the shell to be hung up on' });
+    await until(() => terminal.exitCode !== null, { what: 'the terminal to close' });
+  };
+  return { shell, close };
+}
+
+describe('the launcher dies', () => {
+  it('leaves everything at work when its terminal closes right after the launch', async () => {
+    const rig = rigOf(PAIR);
+    const { close } = await launchInTerminal(rig);
+    await until(() => existsSync(join(rig.aside, 'launched')), { what: 'the launch', boundMs: BOUND_MS });
+    await close();
+    for (const id of ['A', 'B']) await untilRuns(rig, id, 'two');
+    const shown = await statusOf(rig, tmpdir());
+    expect(shown.orchestrator?.alive).toBe(true);
+    expect(verdictsOf(shown)).toEqual({ A: RUNNING, B: RUNNING });
+    release(rig, 'go');
+    expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
+    await expectAllDone(rig, ['A', 'B']);
+    expect(runsOf(rig)).toHaveLength(5);
+  });
+
+  it.each(['_plan.json', 'A.json', '_orchestrator.json'])(
+    'loses nothing when its terminal closes during the launch, once there is %s',
+    async (file) => {
+      const rig = rigOf(PAIR);
+      release(rig, 'go');
+      const { close } = await launchInTerminal(rig);
+      await until(() => existsSync(join(rig.root, '.status', file)), { what: file, boundMs: BOUND_MS });
+      await close();
+      expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
+      await expectAllDone(rig, ['A', 'B']);
+      expect(runsOf(rig)).toHaveLength(5);
+    },
+  );
+
+  it('can be killed with -9 at any moment: another launch or a reattach finishes everything', async () => {
+    const rig = rigOf(PAIR);
+    release(rig, 'go');
+    for (const delay of [120, 200, 300, 450]) {
+      const launcher = rig.start(['launch']);
+      await new Promise((resolve) => setTimeout(resolve, delay));
+      signal(-launcher.pid, 'SIGKILL');
+      await launcher.finished;
+    }
+    // Whoever came furthest may have an orchestrator at work already: then this one is told so.
+    const launched = await rig.orch(['launch']);
+    expect([0, 4]).toContain(launched.code);
+    expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
+    await expectAllDone(rig, ['A', 'B']);
+    expect(runsOf(rig)).toHaveLength(5);
+  });
+});
+
+describe('the rest goes on', () => {
+  it('when the orchestrator is killed, then a worker, then all that is left', async () => {
+    const rig = rigOf({ workstreams: [...PAIR.workstreams, stepsOf('C', ['one'], { depends_on: ['A'] })] });
+    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
+    for (const id of ['A', 'B']) await untilRuns(rig, id, 'two');
+
+    await killHard(await orchestratorOf(rig));
+    const alone = await statusOf(rig, tmpdir());
+    expect(alone.orchestrator?.alive).toBe(false);
+    const C = { status: 'pending', verdict: 'pending', alive: false };
+    expect(verdictsOf(alone)).toEqual({ A: RUNNING, B: RUNNING, C });
+
+    await killHard(rig.pid('A'));
+    const crashed = { status: 'running', verdict: 'crashed', alive: false };
+    expect(verdictsOf(await statusOf(rig, tmpdir()))).toEqual({ A: crashed, B: RUNNING, C });
+
+    await killHard(rig.pid('B'));
+    expect(verdictsOf(await statusOf(rig, tmpdir()))).toEqual({ A: crashed, B: crashed, C });
+    // What the tools do after their worker has died must not get into the next attempt.
+    const orphans = runsOf(rig).flatMap(({ pid, task }) => (task === 'two' ? [pid] : []));
+    expect(orphans.map(isAlive)).toEqual([true, true]);
+
+    const reattach = rig.start(['reattach']);
+    for (const id of ['A', 'B']) await untilRuns(rig, id, 'two', 2);
+    expect(orphans.map(isAlive)).toEqual([false, false]);
+    release(rig, 'go');
+    expect(await reattach.finished).toMatchObject({ code: 0 });
+    await expectAllDone(rig, ['A', 'B', 'C']);
+    const begun = runsOf(rig).map(({ workstream, task, attempt }) => `${workstream} ${task} ${attempt}`);
+    expect(begun.sort()).toEqual(
+      ['A one 1', 'A two 1', 'A two 2', 'A three 2', 'B one 1', 'B two 1', 'B two 2', 'C one 1'].sort(),
+    );
+    for (const id of ['A', 'B']) expect(salvagedText(rig, id, 1, 'two.txt')).toBe('half\n');
+    expect(rig.record('A')).toMatchObject({ attempt: 2, restarts: 1 });
+  });
+
+  it('when orchestrator, launcher and workers are killed at one instant', async () => {
+    const rig = rigOf(PAIR);
+    const launcher = rig.start(['launch']);
+    for (const id of ['A', 'B']) await untilRuns(rig, id, 'two');
+    const all = [launcher.pid, await orchestratorOf(rig), rig.pid('A'), rig.pid('B')];
+    for (const pid of all) signal(pid, 'SIGKILL');
+    await launcher.finished;
+    await until(() => !all.some(isAlive), { what: 'all to end' });
+    const crashed = { status: 'running', verdict: 'crashed', alive: false };
+    expect(verdictsOf(await statusOf(rig, tmpdir()))).toEqual({ A: crashed, B: crashed });
+    const reattach = rig.start(['reattach']);
+    for (const id of ['A', 'B']) await untilRuns(rig, id, 'two', 2);
+    release(rig, 'go');
+    expect(await reattach.finished).toMatchObject({ code: 0 });
+    await expectAllDone(rig, ['A', 'B']);
+    for (const id of ['A', 'B']) expect(runsOf(rig, id).filter(({ task }) => task === 'one')).toHaveLength(1);
+  });
+
+  it('when the orchestrator dies under a reattach that watches it', async () => {
+    const rig = rigOf(PAIR);
+    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
+    for (const id of ['A', 'B']) await untilRuns(rig, id, 'two');
+    const reattach = rig.start(['reattach']);
+    const orchestrator = await orchestratorOf(rig);
+    await killHard(rig.pid('A'));
+    await killHard(orchestrator);
+    await untilRuns(rig, 'A', 'two', 2);
+    release(rig, 'go');
+    expect(await reattach.finished).toMatchObject({ code: 0 });
+    await expectAllDone(rig, ['A', 'B']);
+  });
+});
+
+describe('without any command', () => {
+  it('a worker that ends while work is pending starts an orchestrator, which finishes everything', async () => {
+    const rig = rigOf({
+      workstreams: [
+        stepsOf('A', ['one:go']),
+        stepsOf('B', ['one', 'two']),
+        stepsOf('C', ['one'], { depends_on: ['A', 'B'] }),
+      ],
+    });
+    expect(await rig.orch(['launch', '--max-parallel', '1'])).toMatchObject({ code: 0 });
+    await untilRuns(rig, 'A', 'one');
+    const first = await orchestratorOf(rig);
+    await killHard(first);
+    release(rig, 'go');
+    for (const id of ['A', 'B', 'C']) {
+      await until(() => rig.status(id) === 'completed', { what: `${id} to complete`, boundMs: BOUND_MS });
+    }
+    await expectAllDone(rig, ['A', 'B', 'C']);
+    expect(runsOf(rig)).toHaveLength(4);
+    const starts = rig.events().filter(({ event, workstream }) => event === 'spawn' && workstream === null);
+    expect(starts).toHaveLength(1);
+  });
+
+  it('a crashed worker is restarted from its checkpoint', async () => {
+    const rig = rigOf({ workstreams: [stepsOf('A', ['one', 'two:go'])] });
+    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
+    await untilRuns(rig, 'A', 'two');
+    await killHard(rig.pid('A'));
+    await untilRuns(rig, 'A', 'two', 2);
+    release(rig, 'go');
+    await until(() => rig.status('A') === 'completed', { what: 'A to complete', boundMs: BOUND_MS });
+    await expectAllDone(rig, ['A']);
+    expect(runsOf(rig).map(({ task }) => task)).toEqual(['one', 'two', 'two']);
+    expect(salvagedText(rig, 'A', 1, 'two.txt')).toBe('half\n');
+  });
+});

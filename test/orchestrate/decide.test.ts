@@ -1,0 +1,359 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Action, backoffMs, decide, isOpen } from '../../lib/orchestrate/decide.ts';
+import { recordOf, type View, type World } from '../../lib/orchestrate/world.ts';
+import type { StatusRecord } from '../../lib/protocol/status.ts';
+import { ALL, anyWorld, freshWorld, permissions } from '../rig/worlds.ts';
+import { apply, live, modelOf } from './model.ts';
+
+const RUNS = { numRuns: 1000 };
+const FAILED = ['failed', 'timed_out', 'stopped', 'conflict', 'blocked'];
+
+function viewOf(world: World, id: string | null): View {
+  const view = id === null ? undefined : world.byId.get(id);
+  if (view === undefined) throw new Error(`an action for ${id}, which is not there`);
+  return view;
+}
+
+function statusOf(world: World, id: string): StatusRecord['status'] | null {
+  const view = world.byId.get(id);
+  return (view === undefined ? null : recordOf(view))?.status ?? null;
+}
+
+/** Said again, in other words than those of `decide`: no way on without a person. */
+function failedForGood(world: World, id: string): boolean {
+  const view = world.byId.get(id);
+  const record = view === undefined ? null : recordOf(view);
+  if (record === null) return false;
+  if (record.status === 'crashed') return record.restarts >= (world.plan?.options.restart ?? 0);
+  return FAILED.includes(record.status);
+}
+
+const isDone = (world: World, id: string): boolean => ['completed', 'merged'].includes(statusOf(world, id) ?? '');
+
+function each<T extends Action['type']>(actions: Action[], type: T): Extract<Action, { type: T }>[] {
+  return actions.filter((action): action is Extract<Action, { type: T }> => action.type === type);
+}
+
+describe('decide, in any world', () => {
+  it('launches only what is pending, ready and has nobody alive', () => {
+    let launches = 0;
+    fc.assert(
+      fc.property(anyWorld, permissions, (world, allowed) => {
+        for (const { id } of each(decide(world, allowed), 'launch')) {
+          launches += 1;
+          const view = viewOf(world, id);
+          expect(recordOf(view)?.status).toBe('pending');
+          expect(view.liveWorker).toBeNull();
+          expect(view.liveness).toBeNull();
+          expect(view.leftovers).toEqual([]);
+          expect(view.stopAskedMs).toBeNull();
+          expect(view.planned).not.toBeNull();
+          for (const dependency of view.planned?.depends_on ?? []) expect(isDone(world, dependency)).toBe(true);
+        }
+      }),
+      RUNS,
+    );
+    expect(launches).toBeGreaterThan(100);
+  });
+
+  it('never takes more slots than there are, nor launches one twice', () => {
+    fc.assert(
+      fc.property(anyWorld, permissions, (world, allowed) => {
+        const ids = each(decide(world, allowed), 'launch').map(({ id }) => id);
+        const taken = world.views.filter(
+          ({ liveness, liveWorker }) => liveWorker !== null || liveness === 'alive' || liveness === 'unknown',
+        );
+        const slots = world.plan?.options.maxParallel ?? 0;
+        expect(ids.length).toBeLessThanOrEqual(Math.max(0, slots - taken.length));
+        expect(new Set(ids).size).toBe(ids.length);
+      }),
+      RUNS,
+    );
+  });
+
+  it('fills all free slots with what is ready, by priority and then by plan order', () => {
+    fc.assert(
+      fc.property(anyWorld, (world) => {
+        const ids = each(decide(world, ALL), 'launch').map(({ id }) => id);
+        const ready = world.held
+          ? []
+          : world.views.filter((view) => {
+              if (recordOf(view)?.status !== 'pending' || view.planned === null || view.stopAskedMs !== null) return false;
+              if (view.liveWorker !== null || view.leftovers.length > 0) return false;
+              return view.planned.depends_on.every((dependency) => isDone(world, dependency));
+            });
+        const taken = world.views.filter((view) => view.liveWorker !== null || view.liveness === 'unknown').length;
+        const free = Math.max(0, (world.plan?.options.maxParallel ?? 0) - taken);
+        const places = new Map(world.views.map(({ id }, at) => [id, at]));
+        const key = (view: View): number => -(view.planned?.priority ?? 0) * 1000 + (places.get(view.id) ?? 0);
+        const expected = [...ready].sort((a, b) => key(a) - key(b)).map(({ id }) => id);
+        expect(ids).toEqual(expected.slice(0, free));
+      }),
+      RUNS,
+    );
+  });
+
+  it('does nothing to what is unknown but clean up beside it', () => {
+    fc.assert(
+      fc.property(anyWorld, permissions, (world, allowed) => {
+        for (const action of decide(world, allowed)) {
+          if (action.id === null || viewOf(world, action.id).liveness !== 'unknown') continue;
+          expect(['kill', 'remove']).toContain(action.type);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('settles the dead alone, and what waits or crashed under a person’s stop', () => {
+    fc.assert(
+      fc.property(anyWorld, permissions, (world, allowed) => {
+        for (const { id, status } of each(decide(world, allowed), 'settle')) {
+          const view = viewOf(world, id);
+          const state = recordOf(view)?.status ?? '';
+          if (view.liveness === 'dead') expect(['starting', 'running']).toContain(state);
+          else {
+            expect(view.stopAskedMs).not.toBeNull();
+            expect(['pending', 'crashed']).toContain(state);
+          }
+          expect(status).toBe(view.stopAskedMs === null ? 'crashed' : 'stopped');
+        }
+        for (const view of world.views.filter(({ liveness }) => liveness === 'dead')) {
+          expect(each(decide(world, allowed), 'settle').map(({ id }) => id)).toContain(view.id);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('ends only what lives and is past a bound', () => {
+    fc.assert(
+      fc.property(anyWorld, permissions, (world, allowed) => {
+        for (const { id, status } of each(decide(world, allowed), 'end')) {
+          const view = viewOf(world, id);
+          expect(view.liveness).toBe('alive');
+          if (status === 'stopped') expect(view.stopAskedMs).toBeGreaterThan(10_000);
+          if (status === 'timed_out') expect(view.awakeMs).toBeGreaterThan(8 * 3_600_000);
+          if (status === 'crashed') expect([recordOf(view)?.status, view.sinceMs]).toEqual(['starting', 61_000]);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('launches and requeues nothing while it is held', () => {
+    fc.assert(
+      fc.property(anyWorld, (world) => {
+        const actions = decide({ ...world, held: true }, ALL);
+        expect(each(actions, 'launch')).toEqual([]);
+        expect(each(actions, 'requeue')).toEqual([]);
+      }),
+      RUNS,
+    );
+  });
+
+  it('keeps to its permissions', () => {
+    fc.assert(
+      fc.property(anyWorld, (world) => {
+        const repair = decide(world, { launch: false, restart: false });
+        for (const type of ['launch', 'requeue', 'create'] as const) expect(each(repair, type)).toEqual([]);
+        const once = decide(world, { launch: false, restart: true });
+        expect(each(once, 'create')).toEqual([]);
+        for (const { id } of each(once, 'launch')) expect(recordOf(viewOf(world, id))?.restarts).toBeGreaterThan(0);
+        expect(each(decide(world, { launch: true, restart: false }), 'requeue')).toEqual([]);
+        // What is no launch and no restart does not depend on them.
+        const rest = (actions: Action[]): Action[] =>
+          actions.filter(({ type }) => !['launch', 'requeue', 'create'].includes(type));
+        expect(rest(repair)).toEqual(rest(decide(world, ALL)));
+      }),
+      RUNS,
+    );
+  });
+
+  it('blocks exactly those with a dependency that failed for good, and releases the others', () => {
+    fc.assert(
+      fc.property(anyWorld, permissions, (world, allowed) => {
+        const actions = decide(world, allowed);
+        const blocks = new Map(each(actions, 'block').map((action) => [action.id, action]));
+        const released = each(actions, 'release').map(({ id }) => id);
+        for (const view of world.views) {
+          const record = recordOf(view);
+          const failed = (view.planned?.depends_on ?? []).filter((dependency) => failedForGood(world, dependency));
+          const block = blocks.get(view.id);
+          if (block !== undefined) {
+            expect(block.blockedBy).toEqual(failed);
+            expect(failed).not.toEqual([]);
+          }
+          if (view.planned === null || (record?.status !== 'pending' && record?.status !== 'blocked')) {
+            expect(block).toBeUndefined();
+            expect(released).not.toContain(view.id);
+          } else if (record.status === 'pending') {
+            expect(block !== undefined).toBe(failed.length > 0 && view.stopAskedMs === null);
+          } else {
+            const same = [...record.blocked_by].sort().join() === [...failed].sort().join();
+            expect(block !== undefined).toBe(failed.length > 0 && !same);
+            expect(released.includes(view.id)).toBe(failed.length === 0);
+          }
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('restarts after a crash only while restarts are left, the backoff is over and nothing is left behind', () => {
+    fc.assert(
+      fc.property(anyWorld, (world) => {
+        for (const { id, restarts } of each(decide(world, ALL), 'requeue')) {
+          const view = viewOf(world, id);
+          const record = recordOf(view);
+          expect(record?.status).toBe('crashed');
+          expect(restarts).toBe((record?.restarts ?? 0) + 1);
+          expect(restarts).toBeLessThanOrEqual(world.plan?.options.restart ?? 0);
+          expect(view.sinceMs).toBeGreaterThanOrEqual(backoffMs(restarts - 1));
+          expect([view.leftovers, view.liveWorker, view.stopAskedMs]).toEqual([[], null, null]);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('says the same of the same world, and changes nothing in it', () => {
+    fc.assert(
+      fc.property(anyWorld, permissions, (world, allowed) => {
+        const before = structuredClone(world);
+        expect(decide(world, allowed)).toEqual(decide(structuredClone(world), allowed));
+        expect(world).toEqual(before);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('never says two things of one record', () => {
+    const writes = ['create', 'end', 'settle', 'requeue', 'block', 'release', 'launch'];
+    fc.assert(
+      fc.property(anyWorld, permissions, (world, allowed) => {
+        const written = decide(world, allowed).filter(({ type }) => writes.includes(type));
+        const ids = written.map(({ id }) => id);
+        // One exception: a pending workstream whose dependency failed cannot be ready, so no launch is doubled.
+        expect(new Set(ids).size).toBe(ids.length);
+      }),
+      RUNS,
+    );
+  });
+});
+
+const choices = fc.array(fc.nat(9), { maxLength: 400 });
+const STEPS_MAX = 1500;
+
+/** Runs the loop as `orchestrate` does, until it would resign. */
+function orchestrateModel(world: World, picks: readonly number[]): { world: World; launches: number } {
+  const model = modelOf(world, picks);
+  for (let step = 0; step < STEPS_MAX; step += 1) {
+    let acted = false;
+    for (const action of decide(model.world, ALL)) {
+      if (action.type === 'launch') expectFreeSlot(model.world);
+      acted = apply(model, action) || acted;
+    }
+    if (!acted && !isOpen(model.world)) return model;
+    live(model);
+  }
+  throw new Error(`it never resigned: ${JSON.stringify(model.world.views.map(shown))}`);
+}
+
+function expectFreeSlot(world: World): void {
+  const alive = world.views.filter(({ liveness, liveWorker }) => liveness === 'alive' || liveWorker !== null).length;
+  expect(alive).toBeLessThan(world.plan?.options.maxParallel ?? 0);
+}
+
+const shown = (view: View): unknown => [
+  view.id,
+  recordOf(view)?.status ?? view.read.kind,
+  view.liveness,
+  view.planned?.depends_on,
+];
+
+describe('the loop', () => {
+  it('brings every workstream of a fresh run to a final state, whatever its workers do', () => {
+    let crashed = 0;
+    fc.assert(
+      fc.property(freshWorld, choices, (world, picks) => {
+        const end = orchestrateModel(world, picks);
+        for (const view of end.world.views) {
+          const record = recordOf(view);
+          const isFinal = isDone(end.world, view.id) || failedForGood(end.world, view.id);
+          expect(isFinal, JSON.stringify(shown(view))).toBe(true);
+          if (record?.status === 'crashed') crashed += 1;
+          const failed = (view.planned?.depends_on ?? []).filter((one) => failedForGood(end.world, one));
+          if (record?.status === 'blocked') expect([...record.blocked_by].sort()).toEqual(failed.sort());
+          else expect(failed).toEqual([]);
+        }
+        const restarts = (world.plan?.options.restart ?? 0) + 1;
+        expect(end.launches).toBeLessThanOrEqual(world.views.length * restarts);
+      }),
+      { numRuns: 500 },
+    );
+    expect(crashed).toBeGreaterThan(0);
+  });
+
+  it('comes to rest from any world, and leaves nothing undone that could be done', () => {
+    fc.assert(
+      fc.property(anyWorld, choices, (world, picks) => {
+        const end = orchestrateModel(world, picks).world;
+        expect(end.strays).toEqual([]);
+        const stuck = end.views.filter((view) => view.planned !== null && !isFinalHere(end, view));
+        for (const view of stuck) expect(isExcused(end, view), JSON.stringify(shown(view))).toBe(true);
+      }),
+      { numRuns: 700 },
+    );
+  });
+
+  it('has nothing more to say once it said a block, however many dependencies failed', () => {
+    const world = manyFailed(120);
+    const model = modelOf(world, []);
+    for (const action of decide(model.world, ALL)) apply(model, action);
+    const blocked = model.world.byId.get('last');
+    expect(blocked === undefined ? null : recordOf(blocked)).toMatchObject({ status: 'blocked', blocked_by_total: 120 });
+    expect(decide(model.world, ALL)).toEqual([]);
+    expect(isOpen(model.world)).toBe(false);
+  });
+});
+
+function isFinalHere(world: World, view: View): boolean {
+  return isDone(world, view.id) || failedForGood(world, view.id);
+}
+
+/** What only a person can move: held, not to be judged, or waiting for such a one. */
+function isExcused(world: World, view: View): boolean {
+  if (view.liveness === 'unknown' || view.read.kind === 'foreign') return true;
+  const status = recordOf(view)?.status;
+  if (world.held && (status === 'pending' || status === 'crashed')) return true;
+  const slots = world.plan?.options.maxParallel ?? 0;
+  const isFull = world.views.filter(({ liveness }) => liveness === 'unknown').length >= slots;
+  if (status !== 'pending') return false;
+  const waits = (view.planned?.depends_on ?? []).some((id) => {
+    const dependency = world.byId.get(id);
+    if (dependency === undefined) return true;
+    if (isFinalHere(world, dependency)) return false;
+    return dependency.planned === null || isExcused(world, dependency);
+  });
+  return waits || isFull;
+}
+
+function manyFailed(count: number): World {
+  const [sample] = fc.sample(freshWorld, { numRuns: 1, seed: 1 });
+  const view = sample?.views[0];
+  if (sample === undefined || view?.planned == null || view.read.kind !== 'record') throw new Error('no sample');
+  const { planned } = view;
+  const { record } = view.read;
+  const ids = Array.from({ length: count }, (_, at) => `WS-dependency-${at}`);
+  const reason = { code: 'error', message: 'it failed', hint: null };
+  const failed = ids.map((id): View => {
+    const read = { kind: 'record' as const, record: { ...record, workstream: id, status: 'failed', reason } as StatusRecord, mtimeMs: 1 };
+    return { ...view, id, read, planned: { ...planned, id, depends_on: [] } };
+  });
+  const own = { ...record, workstream: 'last', depends_on: ids } as StatusRecord;
+  const last: View = { ...view, id: 'last', read: { kind: 'record', record: own, mtimeMs: 1 }, planned: { ...planned, id: 'last', depends_on: ids } };
+  const views = [...failed, last];
+  return { ...sample, views, byId: new Map(views.map((one) => [one.id, one])) };
+}

@@ -1,0 +1,170 @@
+import fc from 'fast-check';
+import type { Permissions, View, World } from '../../lib/orchestrate/world.ts';
+import type { Kin } from '../../lib/process/kin.ts';
+import { DEFAULT_OPTIONS, type FrozenPlan, type PlannedWorkstream } from '../../lib/protocol/plan.ts';
+import { STATES, type State, type StatusRecord } from '../../lib/protocol/status.ts';
+import type { RecordRead } from '../../lib/store/records.ts';
+import { plainRecord } from '../protocol/arbitraries.ts';
+
+/** Generated worlds: all that `observe` may find, and some that only a hostile or broken machine shows. */
+
+const HASH = 'a'.repeat(40);
+const WHY = { code: 'lost', message: 'gone', hint: null };
+const NOBODY = ['pending', 'blocked'] as const satisfies readonly State[];
+
+export const identityOf = (token: string) => {
+  return { host: 'here', boot_id: 'boot', pid_namespace: 'pid', start_time: 1, session: null, token };
+};
+
+export function kinOf(id: string, pid: number): Kin {
+  const proof = 'marker' as const;
+  return { pid, startTime: 1, command: 'tool', workstream: id, token: 'old', proof, ofLiveWorker: false };
+}
+
+function recordIn(id: string, state: State, more: Partial<StatusRecord>): StatusRecord {
+  const hasWorker = !(NOBODY as readonly State[]).includes(state);
+  const isDone = state === 'completed' || state === 'merged' || state === 'conflict';
+  const hasReason = !['pending', 'starting', 'running', 'completed', 'merged'].includes(state);
+  return plainRecord({
+    workstream: id,
+    status: state,
+    pid: hasWorker ? 100 : null,
+    identity: hasWorker ? identityOf('t') : null,
+    head: isDone ? HASH : null,
+    exit_code: state === 'completed' ? 0 : null,
+    reason: hasReason ? WHY : null,
+    started_at: hasWorker ? 1 : null,
+    ...more,
+  });
+}
+
+const state = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom<State>('pending', 'running', 'completed', 'crashed') },
+  { weight: 4, arbitrary: fc.constantFrom<State>(...STATES) },
+);
+
+function readOf(id: string, others: readonly string[]): fc.Arbitrary<RecordRead> {
+  const record = fc
+    .record({ state, restarts: fc.nat(3), attempt: fc.nat(3), blocked_by: fc.subarray([...others]) })
+    .map(({ state: status, ...more }) => ({ kind: 'record' as const, record: recordIn(id, status, more), mtimeMs: 1 }));
+  const foreign = { status: 'running', current_task: null, progress: null, last_update: null, exit_code: null, fields: {} };
+  return fc.oneof(
+    { weight: 14, arbitrary: record },
+    { weight: 1, arbitrary: fc.constant<RecordRead>({ kind: 'missing', mtimeMs: null }) },
+    { weight: 1, arbitrary: fc.constant<RecordRead>({ kind: 'unreadable', message: 'x', line: 1, column: 1, mtimeMs: 1 }) },
+    { weight: 1, arbitrary: fc.constant<RecordRead>({ kind: 'foreign', record: foreign, mtimeMs: 1 }) },
+  );
+}
+
+const seldom = <T>(value: T): fc.Arbitrary<T | null> => fc.option(fc.constant(value), { nil: null, freq: 9 });
+
+function viewOf(id: string, planned: PlannedWorkstream | null, others: readonly string[]): fc.Arbitrary<View> {
+  const parts = fc.record({
+    read: readOf(id, others),
+    judged: fc.constantFrom('alive' as const, 'alive' as const, 'dead' as const, 'unknown' as const),
+    ghost: seldom({ pid: 200, token: 'ghost' }),
+    leftovers: seldom([kinOf(id, 300)]),
+    stopAskedMs: fc.option(fc.constantFrom(0, 14_000, 60_000), { nil: null, freq: 9 }),
+    awakeMs: fc.constantFrom(0, 10_000, 29 * 3_600_000),
+    sinceMs: fc.constantFrom(0, 900, 1_000, 5_000, 61_000),
+    rebooted: fc.boolean(),
+    stale: seldom([{ path: `/r/.pids/${id}.pid`, why: 'stale' }]),
+  });
+  return parts.map(({ read, judged, ghost, leftovers, stale, stopAskedMs, ...times }) => {
+    const record = read.kind === 'record' ? read.record : null;
+    const isAlive = record?.status === 'starting' || record?.status === 'running';
+    const liveness = isAlive ? judged : null;
+    return {
+      id,
+      planned,
+      read,
+      liveness,
+      liveWorker: liveness === 'alive' ? { pid: 100, token: 't' } : ghost,
+      leftovers: leftovers ?? [],
+      // As `observe` has it: only a record can be asked to stop.
+      stopAskedMs: record === null ? null : stopAskedMs,
+      heartbeatAgeSeconds: null,
+      stale: stale ?? [],
+      ...times,
+    };
+  });
+}
+
+function workstream(id: string, depends_on: string[], priority: number): PlannedWorkstream {
+  return {
+    id,
+    title: id,
+    tasks: [],
+    checks: [],
+    files_scope: [],
+    files_create: [],
+    depends_on,
+    tool: null,
+    priority,
+    timeoutMs: null,
+    taskTimeoutMs: null,
+    setup: [],
+    copy: [],
+    env: {},
+    definition: id,
+    source: 'plan.yaml:1',
+  } as unknown as PlannedWorkstream;
+}
+
+export function worldOf(plan: FrozenPlan | null, held: boolean, views: View[], strays: Kin[]): World {
+  return { root: '/r', plan, held, views, byId: new Map(views.map((view) => [view.id, view])), strays };
+}
+
+/** Workstreams W0, W1, …: each may depend on earlier ones and on those of an earlier plan (E0, and E1: no record). */
+const plan: fc.Arbitrary<FrozenPlan> = fc
+  .record({
+    nodes: fc.array(
+      fc.record({ links: fc.array(fc.nat(30), { maxLength: 3 }), outside: fc.nat(20), priority: fc.nat(3) }),
+      { minLength: 1, maxLength: 8 },
+    ),
+    order: fc.infiniteStream(fc.nat(1000)),
+    maxParallel: fc.integer({ min: 1, max: 4 }),
+    restart: fc.nat(3),
+  })
+  .map(({ nodes, order, maxParallel, restart }) => {
+    const workstreams = nodes.map(({ links, outside, priority }, at) => {
+      const inside = links.filter(() => at > 0).map((link) => `W${link % at}`);
+      const earlier = outside < 2 ? [`E${outside}`] : [];
+      return workstream(`W${at}`, [...new Set([...inside, ...earlier])], priority);
+    });
+    const ranks = new Map(workstreams.map(({ id }) => [id, order.next().value as number]));
+    workstreams.sort((a, b) => (ranks.get(a.id) ?? 0) - (ranks.get(b.id) ?? 0));
+    const options = { ...DEFAULT_OPTIONS, maxParallel, restart };
+    return { schema: 'orch.plan-frozen/1', run: 'run-1', created_at: 1, base: HASH, mode: 'detached', options, workstreams };
+  });
+
+/** Whatever may be found. */
+export const anyWorld: fc.Arbitrary<World> = plan.chain((frozen) => {
+  const ids = frozen.workstreams.map(({ id }) => id);
+  const views = frozen.workstreams.map((one) => viewOf(one.id, one, ids));
+  return fc
+    .record({
+      views: fc.tuple(...views),
+      earlier: fc.option(viewOf('E0', null, []), { nil: null }),
+      held: fc.constantFrom(false, false, false, true),
+      strays: seldom([kinOf('gone', 400)]),
+    })
+    .map(({ views: inside, earlier, held, strays }) => {
+      const all = earlier === null ? inside : [...inside, earlier];
+      return worldOf(frozen, held, all, strays ?? []);
+    });
+});
+
+/** A fresh run: everything is pending, nothing is unknown. */
+export const freshWorld: fc.Arbitrary<World> = plan.map((frozen) => {
+  const inside = frozen.workstreams.map((one) => ({ ...one, depends_on: one.depends_on.filter((id) => id.startsWith('W')) }));
+  const views = inside.map((one): View => {
+    const read = { kind: 'record' as const, record: recordIn(one.id, 'pending', {}), mtimeMs: 1 };
+    const nothing = { liveness: null, rebooted: false, liveWorker: null, stopAskedMs: null, heartbeatAgeSeconds: null };
+    return { id: one.id, planned: one, read, ...nothing, leftovers: [], awakeMs: 0, sinceMs: 0, stale: [] };
+  });
+  return worldOf({ ...frozen, workstreams: inside }, false, views, []);
+});
+
+export const permissions: fc.Arbitrary<Permissions> = fc.record({ launch: fc.boolean(), restart: fc.boolean() });
+export const ALL: Permissions = { launch: true, restart: true };
