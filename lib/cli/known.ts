@@ -1,5 +1,6 @@
 import { OrchError } from '../errors.ts';
 import { knownIds, type StatusList } from '../orchestrate/poll.ts';
+import { readPlan } from '../store/plans.ts';
 
 /** How many edits make `a` into `b`. */
 function distance(a: string, b: string): number {
@@ -43,16 +44,14 @@ export function noWorkstream(id: string, known: readonly string[]): OrchError {
 
 /**
  * Makes sure that a list shows something, and all that was asked for.
- * @throws OrchError NO_WORKSTREAM, or NO_STATE where nothing was ever launched.
+ * @throws OrchError NO_WORKSTREAM, NO_STATE where nothing was ever launched, or what is wrong with the plan.
  */
 export function requireShown(list: StatusList, ids: readonly string[]): void {
   const shown = new Set(list.workstreams.map(({ workstream }) => workstream));
   const absent = ids.find((id) => !shown.has(id));
   if (shown.size === 0 && knownIds(list.root).length === 0) {
-    // A plan that cannot be read is no proof that there was none.
-    const [fault] = list.faults ?? [];
-    if (fault !== undefined)
-      throw new OrchError('IO', fault.message, fault.hint === null ? {} : { hint: fault.hint });
+    // A plan that cannot be read is no proof that there was none: this throws what is wrong with it.
+    readPlan(list.root);
     throw new OrchError('NO_STATE', `nothing was ever launched in ${list.root}`, {
       hint: 'Start with `orch launch PLAN`, or try `orch demo`.',
     });

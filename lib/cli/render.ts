@@ -34,6 +34,8 @@ const COLUMNS: readonly Column[] = [
 ];
 
 const WORD_MAX = 24;
+/** From here on there is room for the record's word beside the verdict; the notes have it in any case. */
+const WIDE = 100;
 
 /** The screen that stdout is; colours only where nobody objects (`--no-color`, NO_COLOR, a dumb terminal). */
 export function screenOf(color: boolean): Screen {
@@ -43,8 +45,9 @@ export function screenOf(color: boolean): Screen {
   return { width, color: color && isTerminal && !objects };
 }
 
+/** Whether to paint is decided in `screenOf` alone, so styleText must not look at the stream. */
 function painter(screen: Screen): (style: Style) => (text: string) => string {
-  return (style) => (text) => (screen.color ? styleText(style, text) : text);
+  return (style) => (text) => (screen.color ? styleText(style, text, { validateStream: false }) : text);
 }
 
 /** `3s`, `5m`, `2h`, `4d`; `-` where it is not known. */
@@ -67,12 +70,16 @@ export function nowText({ current_task, reason }: Pick<WorkstreamStatus, 'curren
   return escapeControls(current_task ?? reason?.message ?? '');
 }
 
-function rowOf(status: WorkstreamStatus, at: number, paint: ReturnType<typeof painter>): Cell[] {
+function rowOf(
+  status: WorkstreamStatus,
+  { at, isWide }: { at: number; isWide: boolean },
+  paint: ReturnType<typeof painter>,
+): Cell[] {
   const age = status.last_update === null ? null : at - status.last_update;
   const hasPid = status.pid !== null && status.alive !== false;
   return [
     { text: escapeControls(status.workstream) },
-    { text: statusText(status), paint: paint(STYLES[status.verdict]) },
+    { text: isWide ? statusText(status) : status.verdict, paint: paint(STYLES[status.verdict]) },
     { text: escapeControls(status.progress ?? '-') },
     { text: ageText(age) },
     { text: hasPid ? String(status.pid) : '-' },
@@ -106,7 +113,8 @@ export function summaryText({ summary, orchestrator }: Pick<StatusList, 'summary
 /** The table, a summary, and a note on each problem; ends in a newline. */
 export function renderStatus(list: StatusList, screen: Screen): string {
   const paint = painter(screen);
-  const rows = list.workstreams.map((status) => rowOf(status, list.at, paint));
+  const isWide = screen.width === null || screen.width >= WIDE;
+  const rows = list.workstreams.map((status) => rowOf(status, { at: list.at, isWide }, paint));
   const table = tableLines(COLUMNS, rows, screen.width, paint('bold'));
   const width = screen.width ?? Number.POSITIVE_INFINITY;
   const summary = wrapCells(summaryText(list), width, '  ');

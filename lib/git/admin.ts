@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { errnoOf, messageOf, OrchError } from '../errors.ts';
 import { worktreePath, worktreesDir } from '../protocol/layout.ts';
 import { replaceFile } from './durable.ts';
+import { commonDirOf } from './repository.ts';
 
 /**
  * The admin folder of a worktree (`.git/worktrees/<name>/`) and the two marks in it that say how far orch
@@ -57,6 +58,16 @@ export async function findWorktree(root: string, commonDir: string, id: string):
   // `initializing` is git's own word for a worktree that it never finished making.
   if (ours || locked === 'initializing') return { kind: 'half-made', worktree };
   return foreign(`${path} is a worktree that orch did not make`);
+}
+
+/** The worktree of `id`, ready to work in. Throws WORKTREE_FAILED where it is not. */
+export async function readyWorktree(root: string, id: string): Promise<Worktree> {
+  const found = await findWorktree(root, await commonDirOf(root), id);
+  if (found.kind === 'ready' && found.folder) return found.worktree;
+  if (found.kind === 'foreign') throw foreignWorktree(found.why);
+  throw new OrchError('WORKTREE_FAILED', `the worktree of ${id} is not ready to work in`, {
+    hint: 'Run the workstream again: its worktree is made anew.',
+  });
 }
 
 /** The error for a place that is somebody else's. */

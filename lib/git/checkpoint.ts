@@ -1,12 +1,11 @@
 import { OrchError } from '../errors.ts';
 import { branchRef, checkpointRef } from '../protocol/layout.ts';
-import { findWorktree, foreignWorktree, type Worktree } from './admin.ts';
+import { foreignWorktree, readyWorktree, type Worktree } from './admin.ts';
 import { commitTree, treeOf } from './commit.ts';
 import { attachHead, endOperations, headOf, headRef } from './head.ts';
 import { breakStaleLocks } from './locks.ts';
 import { findNested, mendLink, placeOf } from './nested.ts';
 import { moveRefs, readRefs, type WorkstreamRefs } from './refs.ts';
-import { commonDirOf } from './repository.ts';
 import { git } from './run.ts';
 import { chainSalvage } from './salvage.ts';
 import { stageAll } from './stage.ts';
@@ -87,11 +86,13 @@ export async function readChain(root: string, id: string, tip: string): Promise<
  * holds an excluded file; else they go to the salvage ref first. Durable when it returns. Killed before
  * the refs moved, nothing has happened but objects; after it, all has but HEAD, which `prepareWorktree` mends.
  * Throws WORKTREE_FAILED, GIT_FAILED (also if a ref is not where `previous` says).
- * Takes no lock: the caller holds `.status/_git.lock` and the lease, with no process of the tool alive.
+ * Takes no lock: the caller holds the lease, with no process of the tool alive; only its own refs move.
  */
 export async function commitCheckpoint(request: CheckpointRequest): Promise<Checkpoint> {
   const { root, id, previous } = request;
-  const worktree = await ownWorktree(request);
+  const worktree = await readyWorktree(root, id);
+  if (worktree.path !== request.worktree)
+    throw foreignWorktree(`${request.worktree} is not the worktree of ${id}`);
   await breakStaleLocks(worktree.commonDir, worktree.admin, id);
   const refs = await readRefs(root, id);
   const start = previous.tip ?? request.base;
@@ -120,15 +121,6 @@ export async function commitCheckpoint(request: CheckpointRequest): Promise<Chec
   await endOperations(worktree);
   await attachHead(worktree);
   return { commit, changed, salvaged, strayRefs, nested, kept: replaced };
-}
-
-async function ownWorktree({ root, id, worktree }: CheckpointRequest): Promise<Worktree> {
-  const found = await findWorktree(root, await commonDirOf(root), id);
-  if (found.kind === 'ready' && found.folder && found.worktree.path === worktree) return found.worktree;
-  if (found.kind === 'foreign') throw foreignWorktree(found.why);
-  throw new OrchError('WORKTREE_FAILED', `${worktree} is not the worktree of ${id}, ready to work in`, {
-    hint: 'Run the workstream again: its worktree is made anew.',
-  });
 }
 
 /** True if the tool's commits up to `head` may become part of the branch. */

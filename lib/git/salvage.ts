@@ -31,7 +31,7 @@ export type SalvageRequest = {
  * commit on `refs/orch/salvage/<id>/<attempt>`, or null if there is nothing. Reads the worktree, changes
  * nothing in it. Ignored and copied files are not kept; nested repositories are not either, but stay where
  * they are. Durable when it returns. Throws SALVAGE_FAILED: then nothing may be cleaned.
- * Takes no lock: the caller holds `.status/_git.lock` and the lease, with no process of it alive.
+ * Takes no lock: the caller holds the lease, with no process of it alive; only its own refs move.
  */
 export async function salvage(request: SalvageRequest): Promise<string | null> {
   const { root, id } = request;

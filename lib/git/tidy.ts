@@ -1,33 +1,42 @@
+import { findWorktree, markReady, readyWorktree, type Worktree } from './admin.ts';
+import { placeOf } from './nested.ts';
+import { commonDirOf } from './repository.ts';
 import { git, splitNul } from './run.ts';
 
-/** Untracked paths that are not ignored, folders as a whole; relative to the worktree. */
-export async function untrackedPaths(worktree: string): Promise<string[]> {
-  const { stdout } = await git(worktree, [
-    'status',
-    '--porcelain',
-    '-z',
-    '--untracked-files=normal',
-    '--no-renames',
-  ]);
-  return splitNul(stdout)
-    .filter((entry) => entry.startsWith('?? '))
-    .map((entry) => entry.slice(3));
+/** Entries of `git status`. The repository is named: a tool may have replaced the worktree's `.git`. */
+async function statusOf(worktree: Worktree): Promise<string[]> {
+  const args = ['status', '--porcelain', '-z', '--untracked-files=normal', '--no-renames'];
+  return splitNul((await git(worktree.path, args, placeOf(worktree))).stdout);
+}
+
+/**
+ * Keeps what is untracked now out of every commit and salvage of the worktree, besides `exclude`, and returns
+ * all of it; paths relative to the worktree, folders as a whole. For what `setup` made.
+ */
+export async function excludeUntracked(
+  root: string,
+  id: string,
+  exclude: readonly string[],
+): Promise<string[]> {
+  const worktree = await readyWorktree(root, id);
+  const entries = await statusOf(worktree);
+  const untracked = entries.filter((entry) => entry.startsWith('?? ')).map((entry) => entry.slice(3));
+  const all = [...new Set([...exclude, ...untracked])];
+  const found = await findWorktree(root, await commonDirOf(root), id);
+  // In the marker too, so that the attempt after a crash knows them.
+  if (found.kind === 'ready') await markReady(worktree, { ...found.marker, exclude: all });
+  return all;
 }
 
 /**
  * Brings tracked files back to the last commit and removes what is untracked and not ignored, `keep` aside. For
  * what acceptance tests leave behind: the tree was committed before they ran.
  */
-export async function discardChanges(worktree: string, keep: readonly string[]): Promise<void> {
-  const { stdout } = await git(worktree, [
-    'status',
-    '--porcelain',
-    '-z',
-    '--untracked-files=normal',
-    '--no-renames',
-  ]);
-  if (stdout === '') return;
-  await git(worktree, ['reset', '--hard', '--quiet']);
+export async function discardChanges(root: string, id: string, keep: readonly string[]): Promise<void> {
+  const worktree = await readyWorktree(root, id);
+  const place = placeOf(worktree);
+  if ((await statusOf(worktree)).length === 0) return;
+  await git(worktree.path, ['reset', '--hard', '--quiet'], place);
   const kept = keep.flatMap((path) => ['-e', `/${path.replace(/[\\*?[\]!#]/g, '\\$&')}`]);
-  await git(worktree, ['clean', '-f', '-d', '--quiet', ...kept]);
+  await git(worktree.path, ['clean', '-f', '-d', '--quiet', ...kept], place);
 }

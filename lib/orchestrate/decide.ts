@@ -159,10 +159,7 @@ function tendWaiting(view: View, record: StatusRecord, world: World, options: Pl
   if (view.planned === null) return [];
   const failed = view.planned.depends_on.filter((dependency) => hasFailed(dependency, world, options));
   if (failed.length > 0) {
-    const same =
-      record.status === 'blocked' &&
-      failed.length === record.blocked_by.length &&
-      failed.every((one) => record.blocked_by.includes(one));
+    const same = record.status === 'blocked' && isBlockedBy(record, failed);
     if (same) return [];
     const message = `${failed.join(', ')} did not complete`;
     const hint = `\`orch retry ${failed[0]}\` releases it.`;
@@ -171,6 +168,12 @@ function tendWaiting(view: View, record: StatusRecord, world: World, options: Pl
   return record.status === 'blocked'
     ? [{ type: 'release', id, why: 'its dependencies are at work again' }]
     : [];
+}
+
+/** A record may hold the first of them only, and their number; see `encodeRecord`. */
+function isBlockedBy(record: StatusRecord, failed: readonly string[]): boolean {
+  const total = record['blocked_by_total'] ?? record.blocked_by.length;
+  return total === failed.length && record.blocked_by.every((id) => failed.includes(id));
 }
 
 function dependencyRecord(id: string, world: World): StatusRecord | null {
@@ -217,28 +220,41 @@ function launches(world: World, options: PlanOptions, permissions: Permissions):
 /** True while something may still happen without a person. */
 export function isOpen(world: World): boolean {
   const limit = world.plan?.options.restart ?? DEFAULT_OPTIONS.restart;
+  const stuck = stuckIds(world);
   return world.views.some((view) => {
-    const record = recordOf(view);
     if (view.liveWorker !== null) return true;
-    if (record === null) return view.planned !== null && view.read.kind !== 'foreign';
-    if (view.liveness === 'unknown') return false;
-    if (record.status === 'pending' || record.status === 'crashed') {
-      if (view.planned === null || world.held) return false;
-      return !isFinal(record, limit) && !waitsForUnknown(view, world);
-    }
-    return !isFinal(record, limit);
+    const record = recordOf(view);
+    return !stuck.has(view.id) && (record === null || !isFinal(record, limit));
   });
 }
 
-/** True if a dependency cannot be judged, at whatever distance: then nothing here can go on. */
-function waitsForUnknown(view: View, world: World, seen = new Set<string>()): boolean {
-  for (const id of view.planned?.depends_on ?? []) {
-    if (seen.has(id)) continue;
-    seen.add(id);
-    const dependency = world.byId.get(id);
-    if (dependency === undefined) continue;
-    if (dependency.liveness === 'unknown' || dependency.read.kind === 'foreign') return true;
-    if (waitsForUnknown(dependency, world, seen)) return true;
+/** What only a person can move, and all that waits for it, at whatever distance. */
+function stuckIds(world: World): ReadonlySet<string> {
+  const options = world.plan?.options ?? DEFAULT_OPTIONS;
+  // Slots that nobody can judge are never given back: with no other left, nothing more can begin.
+  const isFull = world.views.filter(({ liveness }) => liveness === 'unknown').length >= options.maxParallel;
+  const waiting = new Map<string, string[]>();
+  for (const view of world.views) {
+    if (recordOf(view)?.status !== 'pending') continue;
+    for (const id of view.planned?.depends_on ?? []) waiting.set(id, [...(waiting.get(id) ?? []), view.id]);
   }
-  return false;
+  const absent = [...waiting.keys()].filter((id) => !world.byId.has(id));
+  const itself = world.views.filter((view) => isStuckItself(view, world, options, isFull));
+  const queue = [...absent, ...itself.map(({ id }) => id)];
+  const stuck = new Set<string>();
+  for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+    if (stuck.has(id)) continue;
+    stuck.add(id);
+    queue.push(...(waiting.get(id) ?? []));
+  }
+  return stuck;
+}
+
+function isStuckItself(view: View, world: World, options: PlanOptions, isFull: boolean): boolean {
+  const record = recordOf(view);
+  if (view.liveWorker !== null) return false;
+  if (record === null) return view.planned === null || view.read.kind === 'foreign';
+  if (view.liveness !== null) return view.liveness === 'unknown';
+  if (isFinal(record, options.restart) || view.stopAskedMs !== null) return false;
+  return view.planned === null || world.held || (record.status === 'pending' && isFull);
 }

@@ -181,7 +181,7 @@ async function judgeAlive(
     rebooted: place?.rebooted ?? false,
   });
   const evidence =
-    place?.text ?? `the record says ${record.status}, but pid ${record.pid} is not its worker or is gone`;
+    place?.text ?? `the record says ${record.status}, but its worker (pid ${record.pid}) is dead`;
   return { alive: false, verdict: status, final: false, evidence, reason };
 }
 

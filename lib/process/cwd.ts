@@ -49,9 +49,17 @@ function mayBeLaunching(scene: Scene, info: ProcessInfo): boolean {
   return info.opaque || scene.listing.get(info.ppid)?.command === info.command;
 }
 
+/** A terminal, tmux or editor that the user opened here has none itself, but would take their shells with it. */
+function keepsTerminal(scene: Scene, info: ProcessInfo): boolean {
+  return [...scene.listing.values()].some(
+    ({ pid, hasTerminal }) => hasTerminal && !scene.kin.has(pid) && lineOf(scene.listing, pid).has(info.pid),
+  );
+}
+
 /**
  * True if nobody but the attempt can have started this process: it has no terminal (else it may be the user's
- * shell), is younger than the attempt, and so is its session: nobody enters a session but by fork.
+ * shell) and keeps none for others, is younger than the attempt, and so is its session: nobody enters a session
+ * but by fork.
  */
 function isProven(scene: Scene, info: ProcessInfo, startedAt: number | null): boolean {
   if (startedAt === null || info.hasTerminal !== false || info.startedAt <= startedAt) return false;
@@ -60,7 +68,7 @@ function isProven(scene: Scene, info: ProcessInfo, startedAt: number | null): bo
   if (token !== undefined && scene.liveTokens.has(token)) return false;
   const leader = info.session === null ? undefined : scene.listing.get(info.session);
   if (leader !== undefined && leader.startedAt <= startedAt) return false;
-  return !mayBeLaunching(scene, info);
+  return !mayBeLaunching(scene, info) && !keepsTerminal(scene, info);
 }
 
 /**

@@ -33,7 +33,11 @@ export function encodeRecord(record: StatusRecord): string {
   const { status, current_task, progress, last_update, exit_code, worktree } = record;
   // The fields of the design document come first: that is what a person sees of a record.
   const first = { status, current_task, progress, last_update, exit_code };
-  const cut: Record<string, unknown> = { ...first, ...(cutStrings(record) as Record<string, unknown>), worktree };
+  const cut: Record<string, unknown> = {
+    ...first,
+    ...(cutStrings(record) as Record<string, unknown>),
+    worktree,
+  };
   for (const field of Object.keys(LISTS)) forgetTotal(cut, field);
   const lastResorts = [cutTexts, dropUnknown];
   while (!fits(cut)) {

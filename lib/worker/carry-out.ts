@@ -1,5 +1,5 @@
 import { type CheckpointState, commitCheckpoint } from '../git/checkpoint.ts';
-import { untrackedPaths } from '../git/tidy.ts';
+import { excludeUntracked } from '../git/tidy.ts';
 import { type PlannedTask, taskText } from '../protocol/plan.ts';
 import type { Outcome, Reason, ToolRun } from '../protocol/status.ts';
 import { audit, recordHistory } from '../store/events.ts';
@@ -87,7 +87,9 @@ async function setUp(attempt: Attempt, worktree: string): Promise<Conclusion | n
       return { status, exitCode, signal, reason };
     }
   }
-  if (workstream.setup.length > 0) attempt.excluded.push(...(await untrackedPaths(worktree)));
+  if (workstream.setup.length > 0) {
+    attempt.excluded = await excludeUntracked(attempt.root, workstream.id, attempt.excluded);
+  }
   return null;
 }
 

@@ -52,7 +52,7 @@ export async function runChecks(
       failures.push({ text: check.text, message: ended.message, code });
     }
   }
-  await discardChanges(worktree, attempt.excluded);
+  await discardChanges(attempt.root, attempt.workstream.id, attempt.excluded);
   return failures;
 }
 

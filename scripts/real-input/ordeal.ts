@@ -36,13 +36,15 @@ async function launchAndKill({ orch, root, planPath, start, score }: Stage): Pro
   const launcher = spawn(process.execPath, args, { detached: true, stdio: [...stdio], env: cleanEnv() });
   closeSync(log);
   const ended = end(launcher);
-  tell(start, `orch launch is process ${launcher.pid}`);
+  const { pid } = launcher;
+  // Not spawned: this rejects with the reason. A pid of 0 must never reach kill, it means our own group.
+  if (pid === undefined) return void (await ended);
+  tell(start, `orch launch is process ${pid}`);
   const first = await until(LAUNCH_LIMIT_MS, () =>
     readRecords(root).find(({ status }) => status === 'starting' || status === 'running'),
   );
   // The whole group: what survives must have left the launcher's session, as after an SSH drop.
-  if (first !== null && launcher.pid !== undefined && launcher.exitCode === null) kill(-launcher.pid);
-  if (first === null) kill(launcher.pid ?? 0);
+  if (launcher.exitCode === null && launcher.signalCode === null) kill(-pid);
   const { signal } = await ended;
   tell(
     start,

@@ -67,13 +67,18 @@ const plan = () => ({
   ],
 });
 
-it('reaps all that a killed worker left, and names it first', async () => {
+it.each([false, true])('reaps all that a killed worker left, and names it first (its tool killed: %s)', async (too) => {
   const rig = rigOf(plan());
   const pids = await startEscapes(rig);
   await untilRuns(rig, 'B', 'one');
   await killHard(await orchestratorOf(rig));
   await killHard(rig.pid('A'));
-  expect(living(pids)).toEqual(ESCAPES);
+  if (too) {
+    await killHard(pids.get('tool') ?? 0);
+    pids.delete('tool');
+  }
+  const left = living(pids);
+  expect(left).toEqual([...pids.keys()]);
   const worker = rig.pid('B');
   const shown = await statusOf(rig);
   expect(verdictsOf(shown)).toMatchObject({
@@ -97,7 +102,7 @@ it('reaps all that a killed worker left, and names it first', async () => {
   const quiet = (state: Record<string, string>) =>
     Object.entries(state).filter(([path]) => !path.endsWith('.heartbeat'));
   expect(quiet(stateOf(rig))).toEqual(quiet(before));
-  expect(living(pids)).toEqual(ESCAPES);
+  expect(living(pids)).toEqual(left);
 
   const reaped = await rig.orch(['reap', '--json']);
   expect(reaped).toMatchObject({ code: 0 });

@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFailed } from 'vitest';
@@ -13,7 +22,11 @@ const MODEL_KEYS = {
   ANTHROPIC_API_KEY: 'k2',
   ORCH_LLM_API_KEY: 'k3',
 };
-const GIT_VARIABLES = { GIT_INDEX_FILE: '/nonexistent/index', GIT_AUTHOR_NAME: 'Nobody', GIT_DIR: '/nonexistent' };
+const GIT_VARIABLES = {
+  GIT_INDEX_FILE: '/nonexistent/index',
+  GIT_AUTHOR_NAME: 'Nobody',
+  GIT_DIR: '/nonexistent',
+};
 const HOOKS = ['pre-commit', 'commit-msg', 'post-commit', 'post-checkout', 'reference-transaction'];
 
 let out = '';
@@ -31,7 +44,9 @@ const planOf = (probe: string): unknown[] => [
     copy: ['.env'],
     env: { GREETING: 'hello there' },
     tasks: [
-      { run: `env > ${probe}/task.env; cat .env deps/lib.txt > ${probe}/seen; echo "$GREETING" > greeting.txt` },
+      {
+        run: `env > ${probe}/task.env; cat .env deps/lib.txt > ${probe}/seen; echo "$GREETING" > greeting.txt`,
+      },
       { run: 'echo second >> greeting.txt; echo to stdout; echo to stderr >&2' },
     ],
     acceptance_tests: [
@@ -48,7 +63,12 @@ const planOf = (probe: string): unknown[] => [
   },
   { id: 'low', priority: 'low', tasks: [{ run: 'true' }] },
   { id: 'number', priority: 7, tasks: [{ run: 'echo n > n.txt' }], acceptance_tests: [{ prose: 'Fine.' }] },
-  { id: 'child', priority: 'CRITICAL', depends_on: ['first'], tasks: [{ run: 'test -f greeting.txt && echo c > c.txt' }] },
+  {
+    id: 'child',
+    priority: 'CRITICAL',
+    depends_on: ['first'],
+    tasks: [{ run: 'test -f greeting.txt && echo c > c.txt' }],
+  },
   { id: 'both', depends_on: ['first', 'second'], tasks: [{ run: 'cat greeting.txt b.txt > both.txt' }] },
 ];
 
@@ -100,7 +120,8 @@ beforeEach(() => onTestFailed(() => showLogs(rig.root)));
 
 const ids = ['first', 'second', 'low', 'number', 'child', 'both'];
 const checkpoint = (id: string): string => rig.git('rev-parse', `refs/orch/checkpoint/${id}`).trim();
-const files = (id: string): string[] => rig.git('ls-tree', '-r', '--name-only', `orch/${id}`).trim().split('\n');
+const files = (id: string): string[] =>
+  rig.git('ls-tree', '-r', '--name-only', `orch/${id}`).trim().split('\n');
 const events = (id: string, event: string) =>
   rig.events().filter((one) => one['workstream'] === id && one['event'] === event);
 const lines = (path: string): string[] => readFileSync(path, 'utf8').trim().split('\n');
@@ -153,7 +174,8 @@ describe('a run in which all goes well', () => {
   });
 
   it('keeps records within one block', () => {
-    for (const id of ids) expect(statSync(join(rig.root, `.status/${id}.json`)).size).toBeLessThanOrEqual(4096);
+    for (const id of ids)
+      expect(statSync(join(rig.root, `.status/${id}.json`)).size).toBeLessThanOrEqual(4096);
   });
 
   it('judges by the tests that are commands, and says where there were none', () => {
@@ -190,7 +212,14 @@ describe('a run in which all goes well', () => {
 
   it('starts the most urgent of those that are ready', () => {
     const order = rig.events().filter(({ event, to }) => event === 'state' && to === 'starting');
-    expect(order.map(({ workstream }) => workstream)).toEqual(['number', 'second', 'first', 'child', 'both', 'low']);
+    expect(order.map(({ workstream }) => workstream)).toEqual([
+      'number',
+      'second',
+      'first',
+      'child',
+      'both',
+      'low',
+    ]);
   });
 
   it('commits what tasks made, and neither what setup made nor what was copied nor what tests left', () => {
@@ -227,7 +256,9 @@ describe('a run in which all goes well', () => {
   it('keeps the output of tools in the logs, where the record says', () => {
     const runs = rig.record('first')['tool_runs'] as { log: [number, number]; err: [number, number] }[];
     const part = (path: string, range: [number, number] | undefined): string =>
-      readFileSync(join(rig.root, path)).subarray(...(range ?? [0, 0])).toString();
+      readFileSync(join(rig.root, path))
+        .subarray(...(range ?? [0, 0]))
+        .toString();
     expect(part('.logs/first.log', runs[1]?.log)).toBe('to stdout\n');
     expect(part('.logs/first.err', runs[1]?.err)).toBe('to stderr\n');
   });
@@ -257,7 +288,11 @@ describe('a run in which all goes well', () => {
       expect(events(id, 'spawn')).toHaveLength(1);
     }
     for (const event of rig.events()) {
-      expect(event).toMatchObject({ at: expect.any(Number), actor: expect.any(String), why: expect.any(String) });
+      expect(event).toMatchObject({
+        at: expect.any(Number),
+        actor: expect.any(String),
+        why: expect.any(String),
+      });
     }
     expect(rig.events().filter(({ event }) => event === 'signal')).toEqual([]);
   });
@@ -277,7 +312,9 @@ describe('a run in which all goes well', () => {
 
   it('leaves no sign of life behind', () => {
     expect(readdirSync(join(rig.root, '.pids'))).toEqual(['.gitignore']);
-    const left = readdirSync(join(rig.root, '.status')).filter((name) => /\.(heartbeat|stop|lock)|\d$/.test(name));
+    const left = readdirSync(join(rig.root, '.status')).filter((name) =>
+      /\.(heartbeat|stop|lock)|\d$/.test(name),
+    );
     expect(left).toEqual([]);
   });
 

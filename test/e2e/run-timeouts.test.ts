@@ -48,7 +48,8 @@ afterAll(async () => {
 
 beforeEach(() => onTestFailed(() => showLogs(rig.root)));
 
-const reason = (id: string) => rig.record(id)['reason'] as { code: string; message: string; hint: string | null };
+const reason = (id: string) =>
+  rig.record(id)['reason'] as { code: string; message: string; hint: string | null };
 
 describe('what takes too long', () => {
   it('ends as timed_out with its code', () => {
@@ -89,7 +90,8 @@ describe('what takes too long', () => {
   });
 
   it('ends within its bound and some seconds', () => {
-    const seconds = (id: string): number => Number(rig.record(id)['ended_at']) - Number(rig.record(id)['started_at']);
+    const seconds = (id: string): number =>
+      Number(rig.record(id)['ended_at']) - Number(rig.record(id)['started_at']);
     for (const id of ['workstream', 'task', 'stubborn', 'stalled']) expect(seconds(id)).toBeLessThan(45);
   });
 });

@@ -184,6 +184,27 @@ describe('commitCheckpoint', () => {
     expect((await filesIn(repo.root, two.commit))['c.txt']).toBe('c');
   });
 
+  test('copied files and nested repositories that are ignored as well are no obstacle', async () => {
+    const repo = await repository({ 'a.txt': 'a', '.gitignore': '.env\nvendor/\n' });
+    const exclude = ['.env', 'not there', '-dash', ':(top)odd'];
+    const { path } = await prepare(repo, { exclude });
+    await put(path, {
+      '.env': 'SECRET',
+      '-dash': 'SECRET',
+      ':(top)odd': 'SECRET',
+      'vendor/n/f': '1',
+      'b.txt': 'b',
+    });
+    await sh(path, 'init', '--quiet', 'vendor/n');
+    const { commit, nested } = await checkpoint(repo, path, { exclude });
+    expect(nested).toEqual([]);
+    expect(Object.keys(await filesIn(repo.root, commit)).sort()).toEqual(['.gitignore', 'a.txt', 'b.txt']);
+    await put(path, { 'c.txt': 'c' });
+    const { salvaged } = await prepare(repo, { exclude, attempt: 2 });
+    const kept = Object.keys(await filesIn(repo.root, salvaged ?? ''));
+    expect(kept.sort()).toEqual(['.gitignore', 'a.txt', 'b.txt', 'c.txt']);
+  });
+
   test('repositories made inside are reported and kept out, also when the tool committed a link to one', async () => {
     const repo = await repository();
     const { path } = await prepare(repo);

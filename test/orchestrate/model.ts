@@ -1,9 +1,9 @@
+import type { Action } from '../../lib/orchestrate/decide.ts';
+import type { Liveness, View, World } from '../../lib/orchestrate/world.ts';
 import { encodeRecord } from '../../lib/protocol/encode.ts';
 import { parseRecord } from '../../lib/protocol/parse.ts';
 import { isAliveState, type StatusRecord } from '../../lib/protocol/status.ts';
 import { advance, type RecordEvent, type Writer } from '../../lib/protocol/transitions.ts';
-import type { Action } from '../../lib/orchestrate/decide.ts';
-import type { Liveness, View, World } from '../../lib/orchestrate/world.ts';
 import { plainRecord } from '../protocol/arbitraries.ts';
 import { identityOf, kinOf, worldOf } from '../rig/worlds.ts';
 
@@ -31,7 +31,12 @@ const stored = (record: StatusRecord): StatusRecord => {
 
 function put(model: Model, view: View): void {
   const { plan, held, views, strays } = model.world;
-  model.world = worldOf(plan, held, views.map((one) => (one.id === view.id ? view : one)), strays);
+  model.world = worldOf(
+    plan,
+    held,
+    views.map((one) => (one.id === view.id ? view : one)),
+    strays,
+  );
 }
 
 function change(model: Model, view: View, event: RecordEvent, writer: Writer): View {
@@ -39,7 +44,13 @@ function change(model: Model, view: View, event: RecordEvent, writer: Writer): V
   const record = stored(advance(view.read.record, event, writer, model.seconds));
   const isAlive = isAliveState(record);
   const liveness: Liveness | null = isAlive ? (view.liveness ?? 'alive') : null;
-  const next: View = { ...view, read: { kind: 'record', record, mtimeMs: 1 }, liveness, sinceMs: 0, awakeMs: 0 };
+  const next: View = {
+    ...view,
+    read: { kind: 'record', record, mtimeMs: 1 },
+    liveness,
+    sinceMs: 0,
+    awakeMs: 0,
+  };
   put(model, next);
   return next;
 }
@@ -55,7 +66,8 @@ export function apply(model: Model, action: Action): boolean {
   if (view === undefined) throw new Error(`${action.type} of ${action.id}, which is not there`);
   switch (action.type) {
     case 'create': {
-      if (view.planned === null || !['missing', 'unreadable'].includes(view.read.kind)) throw new Error('created twice');
+      if (view.planned === null || !['missing', 'unreadable'].includes(view.read.kind))
+        throw new Error('created twice');
       const record = plainRecord({ workstream: view.id });
       put(model, { ...view, read: { kind: 'record', record, mtimeMs: 1 }, sinceMs: 0 });
       return true;
@@ -101,7 +113,13 @@ function launch(model: Model, view: View): void {
   model.launches += 1;
   const token = `t${model.launches}`;
   const attempt = view.read.record.attempt + 1;
-  const event = { type: 'start', pid: 100, identity: identityOf(token), attempt, containment: 'none' } as const;
+  const event = {
+    type: 'start',
+    pid: 100,
+    identity: identityOf(token),
+    attempt,
+    containment: 'none',
+  } as const;
   // A stop request means the attempt before.
   change(model, { ...view, liveWorker: { pid: 100, token }, stopAskedMs: null }, event, 'orchestrator');
 }

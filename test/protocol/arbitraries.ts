@@ -17,7 +17,10 @@ export const text: fc.Arbitrary<string> = fc.oneof(
   { weight: 4, arbitrary: fc.string({ maxLength: 40 }) },
   { weight: 2, arbitrary: fc.string({ unit: 'binary', maxLength: 300 }) },
   { weight: 1, arbitrary: fc.string({ unit: fc.constantFrom('\u001b', '"', '\\', '\n'), maxLength: 400 }) },
-  { weight: 1, arbitrary: fc.string({ unit: fc.constantFrom('é', '€', '😀', '\ud800', 'a'), maxLength: 400 }) },
+  {
+    weight: 1,
+    arbitrary: fc.string({ unit: fc.constantFrom('é', '€', '😀', '\ud800', 'a'), maxLength: 400 }),
+  },
 );
 
 export const id: fc.Arbitrary<string> = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/).filter(isId);
@@ -94,7 +97,11 @@ const common = {
 
 const idle = { pid: fc.constant(null), identity: fc.constant(null), exit_code: fc.constant(null) };
 const alive = { pid: count, identity, exit_code: fc.constant(null) };
-const ended = { pid: orNull(count), identity: orNull(identity), exit_code: orNull(fc.integer({ min: -1, max: 255 })) };
+const ended = {
+  pid: orNull(count),
+  identity: orNull(identity),
+  exit_code: orNull(fc.integer({ min: -1, max: 255 })),
+};
 
 const BY_STATE: Record<State, Record<string, fc.Arbitrary<unknown>>> = {
   pending: idle,

@@ -40,7 +40,16 @@ describe('encodeRecord', () => {
         expect(Buffer.byteLength(text)).toBeLessThanOrEqual(RECORD_MAX_BYTES);
         expect(text.endsWith('}\n')).toBe(true);
         const back = readBack(text);
-        for (const field of ['status', 'workstream', 'run', 'attempt', 'pid', 'identity', 'head', 'exit_code'] as const) {
+        for (const field of [
+          'status',
+          'workstream',
+          'run',
+          'attempt',
+          'pid',
+          'identity',
+          'head',
+          'exit_code',
+        ] as const) {
           expect(back[field]).toEqual(record[field]);
         }
         expect(back.worktree).toBe(record.worktree);
@@ -99,7 +108,9 @@ describe('encodeRecord', () => {
   });
 
   it('gives up foreign fields before it gives up the record', () => {
-    const back = readBack(encodeRecord(plainRecord({ note: Array.from({ length: 5000 }, () => 'x'), small: 1 })));
+    const back = readBack(
+      encodeRecord(plainRecord({ note: Array.from({ length: 5000 }, () => 'x'), small: 1 })),
+    );
     expect(back.workstream).toBe('WS-001');
     expect(back['note']).toBeUndefined();
   });

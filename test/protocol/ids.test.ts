@@ -2,10 +2,28 @@ import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { idFault, isId } from '../../lib/protocol/ids.ts';
-import { branchOf, checkpointRef, recordLockPath, recordPath, salvageRef } from '../../lib/protocol/layout.ts';
+import {
+  branchOf,
+  checkpointRef,
+  recordLockPath,
+  recordPath,
+  salvageRef,
+} from '../../lib/protocol/layout.ts';
 import { id } from './arbitraries.ts';
 
-const GOOD = ['WS-001', 'a', '0', 'a.b', 'a_b', 'a-', 'x'.repeat(100), 'lock', 'a.lock.b', 'Integration-1', 'json'];
+const GOOD = [
+  'WS-001',
+  'a',
+  '0',
+  'a.b',
+  'a_b',
+  'a-',
+  'x'.repeat(100),
+  'lock',
+  'a.lock.b',
+  'Integration-1',
+  'json',
+];
 const HOSTILE = [
   '',
   '.',

@@ -22,7 +22,12 @@ describe('parseRecord of what cannot be read', () => {
     ['{}', 1, 1],
     ['{\n "progress": "1/4",\n "status": 5}', 3, 2],
   ])('tells where %j goes wrong', (text, line, column) => {
-    expect(parseRecord(text)).toMatchObject({ kind: 'unreadable', message: expect.any(String), line, column });
+    expect(parseRecord(text)).toMatchObject({
+      kind: 'unreadable',
+      message: expect.any(String),
+      line,
+      column,
+    });
   });
 
   it('names the field of ours that is wrong, and where it is', () => {
@@ -35,7 +40,10 @@ describe('parseRecord of what cannot be read', () => {
 
   it('does not take a record of another version of orch for one of its own', () => {
     const text = JSON.stringify(plainRecord({ schema: 'orch.status/2' }));
-    expect(parseRecord(text)).toMatchObject({ kind: 'unreadable', message: expect.stringContaining('schema') });
+    expect(parseRecord(text)).toMatchObject({
+      kind: 'unreadable',
+      message: expect.stringContaining('schema'),
+    });
   });
 
   it('refuses states whose fields do not fit', () => {
@@ -70,7 +78,9 @@ describe('parseRecord of foreign records', () => {
   });
 
   it('keeps status words that orch does not know, and takes no wrong type for a value', () => {
-    const parsed = parseRecord('{"status": "Réfléchit…", "progress": 3, "last_update": "now", "exit_code": "0"}');
+    const parsed = parseRecord(
+      '{"status": "Réfléchit…", "progress": 3, "last_update": "now", "exit_code": "0"}',
+    );
     expect(parsed).toMatchObject({
       kind: 'foreign',
       record: { status: 'Réfléchit…', progress: null, last_update: null, exit_code: null },
@@ -108,19 +118,24 @@ describe('parseRecord', () => {
     );
   });
 
-  it.each(['['.repeat(500_000), `${'['.repeat(500_000)}x`, `{"status": "running", "a": ${'['.repeat(200_000)}`])(
-    'survives a deeply nested text',
-    (text) => {
-      expect(parseRecord(text).kind).toBe('unreadable');
-    },
-  );
+  it.each([
+    '['.repeat(500_000),
+    `${'['.repeat(500_000)}x`,
+    `{"status": "running", "a": ${'['.repeat(200_000)}`,
+  ])('survives a deeply nested text', (text) => {
+    expect(parseRecord(text).kind).toBe('unreadable');
+  });
 
   it('is not misled by keys that name the prototype', () => {
-    const evil = '{"__proto__": {"status": "running", "schema": "orch.status/1"}, "constructor": {"prototype": {"polluted": 1}}}';
+    const evil =
+      '{"__proto__": {"status": "running", "schema": "orch.status/1"}, "constructor": {"prototype": {"polluted": 1}}}';
     expect(parseRecord(evil).kind).toBe('unreadable');
     const withStatus = parseRecord(`{"status": "running", ${evil.slice(1)}`);
     expect(withStatus.kind).toBe('foreign');
-    const ours = JSON.stringify(plainRecord()).replace('{', '{"__proto__": {"polluted": 1, "restarts": 99}, ');
+    const ours = JSON.stringify(plainRecord()).replace(
+      '{',
+      '{"__proto__": {"polluted": 1, "restarts": 99}, ',
+    );
     const parsed = parseRecord(ours);
     expect(parsed.kind).toBe('record');
     if (parsed.kind === 'record') {
@@ -135,9 +150,11 @@ describe('parseRecord', () => {
 
 /** A record that was cut off, or in which one character was replaced. */
 function cutOrBent(): fc.Arbitrary<string> {
-  return fc.tuple(anyRecord, fc.nat(4096), fc.constantFrom(null, '"', '{', ',', 'x', '\n', '\u0000')).map(([record, at, put]) => {
-    const whole = encodeRecord(record);
-    const where = at % whole.length;
-    return put === null ? whole.slice(0, where) : whole.slice(0, where) + put + whole.slice(where + 1);
-  });
+  return fc
+    .tuple(anyRecord, fc.nat(4096), fc.constantFrom(null, '"', '{', ',', 'x', '\n', '\u0000'))
+    .map(([record, at, put]) => {
+      const whole = encodeRecord(record);
+      const where = at % whole.length;
+      return put === null ? whole.slice(0, where) : whole.slice(0, where) + put + whole.slice(where + 1);
+    });
 }

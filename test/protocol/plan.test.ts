@@ -3,9 +3,18 @@ import { describe, expect, it } from 'vitest';
 import { taskText, withDigests } from '../../lib/protocol/plan.ts';
 
 const run = (command: string) => ({ kind: 'run' as const, run: command, timeoutMs: null, step: null });
-const prompt = (words: string) => ({ kind: 'prompt' as const, prompt: words, tool: null, timeoutMs: null, step: null });
+const prompt = (words: string) => ({
+  kind: 'prompt' as const,
+  prompt: words,
+  tool: null,
+  timeoutMs: null,
+  step: null,
+});
 
-const task = fc.oneof(fc.constantFrom('a', 'b', 'a\0', '0', '').map(run), fc.constantFrom('a', 'b', 'run').map(prompt));
+const task = fc.oneof(
+  fc.constantFrom('a', 'b', 'a\0', '0', '').map(run),
+  fc.constantFrom('a', 'b', 'run').map(prompt),
+);
 
 describe('withDigests', () => {
   it('names each task once, and the same list alike', () => {
@@ -22,13 +31,17 @@ describe('withDigests', () => {
 
   it('keeps the names of tasks when others are put before, behind or between', () => {
     fc.assert(
-      fc.property(fc.uniqueArray(task, { selector: taskKey, maxLength: 8 }), fc.array(task), (tasks, others) => {
-        const added = others.filter((one) => !tasks.some((kept) => taskKey(kept) === taskKey(one)));
-        const before = withDigests(tasks).map(({ digest }) => digest);
-        const mixed = [...added, ...tasks.flatMap((one, at) => [one, ...added.slice(at, at + 1)])];
-        const after = withDigests(mixed).map(({ digest }) => digest);
-        for (const digest of before) expect(after).toContain(digest);
-      }),
+      fc.property(
+        fc.uniqueArray(task, { selector: taskKey, maxLength: 8 }),
+        fc.array(task),
+        (tasks, others) => {
+          const added = others.filter((one) => !tasks.some((kept) => taskKey(kept) === taskKey(one)));
+          const before = withDigests(tasks).map(({ digest }) => digest);
+          const mixed = [...added, ...tasks.flatMap((one, at) => [one, ...added.slice(at, at + 1)])];
+          const after = withDigests(mixed).map(({ digest }) => digest);
+          for (const digest of before) expect(after).toContain(digest);
+        },
+      ),
     );
   });
 

@@ -46,7 +46,10 @@ describe('escapeControls', () => {
           /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/,
         );
       }),
-      { numRuns: 2000, examples: [['\u001b]0;x\u0007'], ['\u009b31m'], ['\u202egnp.exe'], ['a\r\nb'], ['a\u2028b']] },
+      {
+        numRuns: 2000,
+        examples: [['\u001b]0;x\u0007'], ['\u009b31m'], ['\u202egnp.exe'], ['a\r\nb'], ['a\u2028b']],
+      },
     );
   });
 

@@ -4,7 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { OrchError } from '../../lib/errors.ts';
 import { encodeRecord } from '../../lib/protocol/encode.ts';
 import { parseRecord } from '../../lib/protocol/parse.ts';
-import { isFinal, STATES, type State, type StatusRecord, StatusRecordSchema } from '../../lib/protocol/status.ts';
+import {
+  isFinal,
+  STATES,
+  type State,
+  type StatusRecord,
+  StatusRecordSchema,
+} from '../../lib/protocol/status.ts';
 import { advance, mayAdvance, type RecordEvent, type Writer } from '../../lib/protocol/transitions.ts';
 import { anyRecord, check, identity, plainRecord, reason, text, toolRun } from './arbitraries.ts';
 
@@ -30,11 +36,14 @@ const DIAGRAM: Record<State, readonly State[]> = {
 const REWRITTEN: readonly State[] = ['pending', 'blocked', 'running'];
 
 describe('mayAdvance', () => {
-  it.each(STATES.flatMap((from) => STATES.map((to) => [from, to] as const)))('%s → %s as in the contract', (from, to) => {
-    const allowed = WRITERS.filter((writer) => mayAdvance(from, to, writer));
-    const expected = DIAGRAM[from].includes(to) || (from === to && REWRITTEN.includes(from));
-    expect(allowed.length > 0).toBe(expected);
-  });
+  it.each(STATES.flatMap((from) => STATES.map((to) => [from, to] as const)))(
+    '%s → %s as in the contract',
+    (from, to) => {
+      const allowed = WRITERS.filter((writer) => mayAdvance(from, to, writer));
+      const expected = DIAGRAM[from].includes(to) || (from === to && REWRITTEN.includes(from));
+      expect(allowed.length > 0).toBe(expected);
+    },
+  );
 
   it('keeps the lease rules of section 1', () => {
     for (const from of STATES) {
@@ -127,7 +136,10 @@ describe('advance', () => {
           try {
             const after = advance(record, next, writer, now);
             expect(mayAdvance(before.status, after.status, writer)).toBe(true);
-            expect(v.is(StatusRecordSchema, after), `${before.status} → ${after.status} by ${next.type}`).toBe(true);
+            expect(
+              v.is(StatusRecordSchema, after),
+              `${before.status} → ${after.status} by ${next.type}`,
+            ).toBe(true);
             expect(after.last_update).toBe(now);
             expect([after.workstream, after.schema]).toEqual([before.workstream, before.schema]);
             seen.add(`${before.status} ${after.status}`);
@@ -143,7 +155,13 @@ describe('advance', () => {
       { numRuns: 250 },
     );
     // The sequences are worth something only if they get around.
-    const wanted = ['pending starting', 'starting running', 'running completed', 'running crashed', 'crashed pending'];
+    const wanted = [
+      'pending starting',
+      'starting running',
+      'running completed',
+      'running crashed',
+      'crashed pending',
+    ];
     for (const edge of [...wanted, 'pending blocked', 'blocked pending']) expect([...seen]).toContain(edge);
   });
 
@@ -153,18 +171,31 @@ describe('advance', () => {
     const running = plainRecord({ status: 'running', pid: 7, identity: worker, attempt: 3 });
     const end = { type: 'end', status: 'crashed', exitCode: null, signal: null, reason: why } as const;
     const crashed = advance(running, end, 'settler', 5);
-    expect(crashed).toMatchObject({ status: 'crashed', pid: 7, identity: worker, exit_code: null, ended_at: 5 });
+    expect(crashed).toMatchObject({
+      status: 'crashed',
+      pid: 7,
+      identity: worker,
+      exit_code: null,
+      ended_at: 5,
+    });
     const pending = advance(crashed, { type: 'requeue', restarts: 1, reason: null }, 'orchestrator', 6);
     expect(pending).toMatchObject({ status: 'pending', pid: null, identity: null, attempt: 3, restarts: 1 });
   });
 
   it('drops the total of a list that it replaces, and keeps those of the others', () => {
     const many = Array.from({ length: 300 }, (_, number) => `WS-${number}`);
-    const blocked = plainRecord({ status: 'blocked', depends_on: many, blocked_by: many, reason: { code: 'x', message: 'm', hint: null } });
+    const blocked = plainRecord({
+      status: 'blocked',
+      depends_on: many,
+      blocked_by: many,
+      reason: { code: 'x', message: 'm', hint: null },
+    });
     const stored = readBack(blocked);
     expect(stored['blocked_by_total']).toBe(300);
     const why = { code: 'dependency', message: 'm', hint: null };
-    const next = readBack(advance(stored, { type: 'block', blockedBy: ['WS-1'], reason: why }, 'orchestrator', 1));
+    const next = readBack(
+      advance(stored, { type: 'block', blockedBy: ['WS-1'], reason: why }, 'orchestrator', 1),
+    );
     expect(next['blocked_by_total']).toBeUndefined();
     expect(next['depends_on_total']).toBe(300);
   });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Permissions, View, World } from '../../lib/orchestrate/world.ts';
+import type { Liveness, Permissions, View, World } from '../../lib/orchestrate/world.ts';
 import type { Kin } from '../../lib/process/kin.ts';
 import { DEFAULT_OPTIONS, type FrozenPlan, type PlannedWorkstream } from '../../lib/protocol/plan.ts';
 import { STATES, type State, type StatusRecord } from '../../lib/protocol/status.ts';
@@ -46,25 +46,51 @@ const state = fc.oneof(
 function readOf(id: string, others: readonly string[]): fc.Arbitrary<RecordRead> {
   const record = fc
     .record({ state, restarts: fc.nat(3), attempt: fc.nat(3), blocked_by: fc.subarray([...others]) })
-    .map(({ state: status, ...more }) => ({ kind: 'record' as const, record: recordIn(id, status, more), mtimeMs: 1 }));
-  const foreign = { status: 'running', current_task: null, progress: null, last_update: null, exit_code: null, fields: {} };
+    .map(({ state: status, ...more }) => ({
+      kind: 'record' as const,
+      record: recordIn(id, status, more),
+      mtimeMs: 1,
+    }));
+  const foreign = {
+    status: 'running',
+    current_task: null,
+    progress: null,
+    last_update: null,
+    exit_code: null,
+    fields: {},
+  };
   return fc.oneof(
     { weight: 14, arbitrary: record },
     { weight: 1, arbitrary: fc.constant<RecordRead>({ kind: 'missing', mtimeMs: null }) },
-    { weight: 1, arbitrary: fc.constant<RecordRead>({ kind: 'unreadable', message: 'x', line: 1, column: 1, mtimeMs: 1 }) },
+    {
+      weight: 1,
+      arbitrary: fc.constant<RecordRead>({
+        kind: 'unreadable',
+        message: 'x',
+        line: 1,
+        column: 1,
+        mtimeMs: 1,
+      }),
+    },
     { weight: 1, arbitrary: fc.constant<RecordRead>({ kind: 'foreign', record: foreign, mtimeMs: 1 }) },
   );
 }
 
-const seldom = <T>(value: T): fc.Arbitrary<T | null> => fc.option(fc.constant(value), { nil: null, freq: 9 });
+/** Null in nine cases of ten. */
+const seldom = <T>(...values: T[]): fc.Arbitrary<T | null> =>
+  fc.oneof({ weight: 9, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.constantFrom(...values) });
 
-function viewOf(id: string, planned: PlannedWorkstream | null, others: readonly string[]): fc.Arbitrary<View> {
+function viewOf(
+  id: string,
+  planned: PlannedWorkstream | null,
+  others: readonly string[],
+): fc.Arbitrary<View> {
   const parts = fc.record({
     read: readOf(id, others),
-    judged: fc.constantFrom('alive' as const, 'alive' as const, 'dead' as const, 'unknown' as const),
+    judged: fc.constantFrom<Liveness>('alive', 'alive', 'alive', 'dead', 'dead', 'unknown'),
     ghost: seldom({ pid: 200, token: 'ghost' }),
     leftovers: seldom([kinOf(id, 300)]),
-    stopAskedMs: fc.option(fc.constantFrom(0, 14_000, 60_000), { nil: null, freq: 9 }),
+    stopAskedMs: seldom(0, 14_000, 60_000),
     awakeMs: fc.constantFrom(0, 10_000, 29 * 3_600_000),
     sinceMs: fc.constantFrom(0, 900, 1_000, 5_000, 61_000),
     rebooted: fc.boolean(),
@@ -123,7 +149,7 @@ const plan: fc.Arbitrary<FrozenPlan> = fc
       { minLength: 1, maxLength: 8 },
     ),
     order: fc.infiniteStream(fc.nat(1000)),
-    maxParallel: fc.integer({ min: 1, max: 4 }),
+    maxParallel: fc.integer({ min: 1, max: 6 }),
     restart: fc.nat(3),
   })
   .map(({ nodes, order, maxParallel, restart }) => {
@@ -135,7 +161,15 @@ const plan: fc.Arbitrary<FrozenPlan> = fc
     const ranks = new Map(workstreams.map(({ id }) => [id, order.next().value as number]));
     workstreams.sort((a, b) => (ranks.get(a.id) ?? 0) - (ranks.get(b.id) ?? 0));
     const options = { ...DEFAULT_OPTIONS, maxParallel, restart };
-    return { schema: 'orch.plan-frozen/1', run: 'run-1', created_at: 1, base: HASH, mode: 'detached', options, workstreams };
+    return {
+      schema: 'orch.plan-frozen/1',
+      run: 'run-1',
+      created_at: 1,
+      base: HASH,
+      mode: 'detached',
+      options,
+      workstreams,
+    };
   });
 
 /** Whatever may be found. */
@@ -145,7 +179,7 @@ export const anyWorld: fc.Arbitrary<World> = plan.chain((frozen) => {
   return fc
     .record({
       views: fc.tuple(...views),
-      earlier: fc.option(viewOf('E0', null, []), { nil: null }),
+      earlier: fc.option(viewOf('E0', null, []), { nil: null, freq: 3 }),
       held: fc.constantFrom(false, false, false, true),
       strays: seldom([kinOf('gone', 400)]),
     })
@@ -157,14 +191,26 @@ export const anyWorld: fc.Arbitrary<World> = plan.chain((frozen) => {
 
 /** A fresh run: everything is pending, nothing is unknown. */
 export const freshWorld: fc.Arbitrary<World> = plan.map((frozen) => {
-  const inside = frozen.workstreams.map((one) => ({ ...one, depends_on: one.depends_on.filter((id) => id.startsWith('W')) }));
+  const inside = frozen.workstreams.map((one) => ({
+    ...one,
+    depends_on: one.depends_on.filter((id) => id.startsWith('W')),
+  }));
   const views = inside.map((one): View => {
     const read = { kind: 'record' as const, record: recordIn(one.id, 'pending', {}), mtimeMs: 1 };
-    const nothing = { liveness: null, rebooted: false, liveWorker: null, stopAskedMs: null, heartbeatAgeSeconds: null };
+    const nothing = {
+      liveness: null,
+      rebooted: false,
+      liveWorker: null,
+      stopAskedMs: null,
+      heartbeatAgeSeconds: null,
+    };
     return { id: one.id, planned: one, read, ...nothing, leftovers: [], awakeMs: 0, sinceMs: 0, stale: [] };
   });
   return worldOf({ ...frozen, workstreams: inside }, false, views, []);
 });
 
-export const permissions: fc.Arbitrary<Permissions> = fc.record({ launch: fc.boolean(), restart: fc.boolean() });
+export const permissions: fc.Arbitrary<Permissions> = fc.record({
+  launch: fc.boolean(),
+  restart: fc.boolean(),
+});
 export const ALL: Permissions = { launch: true, restart: true };

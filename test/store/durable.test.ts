@@ -93,13 +93,17 @@ describe('on a full disk', () => {
       const event = { type: 'progress', patch: { progress: '1/1' } } as const;
       const change = () => changeRecord(root, 'WS-001', leaseOf(record), 'worker', actor, event);
       await expect(change()).rejects.toMatchObject({ code: 'DISK_FULL', hint: expect.any(String) });
-      await expect(writeDurably(join(root, 'new'), 'x'.repeat(20_000))).rejects.toMatchObject({ code: 'DISK_FULL' });
+      await expect(writeDurably(join(root, 'new'), 'x'.repeat(20_000))).rejects.toMatchObject({
+        code: 'DISK_FULL',
+      });
       expect(() => appendLine(join(root, 'lines'), 'x'.repeat(20_000))).toThrowError(
         expect.objectContaining({ code: 'DISK_FULL' }),
       );
       expect(() => recordHistory(root, 'WS-001', { tool: 'x'.repeat(20_000) })).not.toThrow();
       expect(readFileSync(recordPath(root, 'WS-001'), 'utf8')).toBe(before);
-      expect(readdirSync(join(root, '.status')).filter((name) => name.startsWith('WS-001.json'))).toEqual(['WS-001.json']);
+      expect(readdirSync(join(root, '.status')).filter((name) => name.startsWith('WS-001.json'))).toEqual([
+        'WS-001.json',
+      ]);
 
       rmSync(join(root, 'filler'));
       expect(await change()).toMatchObject({ ok: true });
@@ -117,7 +121,9 @@ describe('readOwnFile', () => {
     expect(readOwnFile(join(folder, 'missing', 'deeper'))).toBeNull();
     writeFileSync(join(folder, 'empty'), '');
     expect(readOwnFile(join(folder, 'empty'))).toMatchObject({ text: '' });
-    expect(() => readOwnFile(join(folder, 'empty', 'below'))).toThrowError(expect.objectContaining({ code: 'IO' }));
+    expect(() => readOwnFile(join(folder, 'empty', 'below'))).toThrowError(
+      expect.objectContaining({ code: 'IO' }),
+    );
   });
 
   it('neither waits on a pipe nor follows a link', () => {
@@ -125,7 +131,9 @@ describe('readOwnFile', () => {
     execFileSync('mkfifo', [join(folder, 'pipe')]);
     symlinkSync('/etc/passwd', join(folder, 'link'));
     for (const name of ['pipe', 'link', '.']) {
-      expect(() => readOwnFile(join(folder, name)), name).toThrowError(expect.objectContaining({ code: 'IO' }));
+      expect(() => readOwnFile(join(folder, name)), name).toThrowError(
+        expect.objectContaining({ code: 'IO' }),
+      );
     }
     expect(() => appendLine(join(folder, 'pipe'), 'x')).toThrowError(expect.objectContaining({ code: 'IO' }));
     expect(() => appendLine(join(folder, 'link'), 'x')).toThrowError(expect.objectContaining({ code: 'IO' }));

@@ -44,7 +44,11 @@ function checkJournal(journal: string, counter: string): { ended: number; cut: n
 describe('withLock', () => {
   it('lets one process in at a time', async () => {
     const folder = makeFolder();
-    const [lock, counter, journal] = ['a.lock', 'counter', 'journal'].map((name) => join(folder, name)) as [string, string, string];
+    const [lock, counter, journal] = ['a.lock', 'counter', 'journal'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
     writeFileSync(counter, '0'.padStart(12));
     writeFileSync(journal, '');
     const programs = Array.from({ length: 8 }, () => runProgram('increment', [lock, counter, journal, '25']));
@@ -72,7 +76,9 @@ describe('withLock', () => {
   });
 
   it('gives the errors of a folder that is not there a code', async () => {
-    await expect(takeLock(join(makeFolder(), 'missing', 'a.lock'), { boundMs: 0 })).rejects.toMatchObject({ code: 'IO' });
+    await expect(takeLock(join(makeFolder(), 'missing', 'a.lock'), { boundMs: 0 })).rejects.toMatchObject({
+      code: 'IO',
+    });
   });
 });
 
@@ -103,7 +109,9 @@ describe('a lock whose holder was killed', () => {
     const script = `'${process.execPath}' --import tsx '${program}' '${path}' 0 < /dev/zero & exec sleep 60`;
     const parent = spawn('sh', ['-c', script], { stdio: 'ignore' });
     try {
-      await expect.poll(() => lockHolder(path), { timeout: 20_000 }).toMatchObject({ pid: expect.any(Number) });
+      await expect
+        .poll(() => lockHolder(path), { timeout: 20_000 })
+        .toMatchObject({ pid: expect.any(Number) });
       const held = lockHolder(path);
       if (typeof held === 'string') throw new Error(held);
       process.kill(held.pid, 'SIGKILL');
@@ -122,7 +130,10 @@ describe('a lock whose holder was killed', () => {
     const begun = performance.now();
     const refusal = await takeLock(path, { boundMs: 300 }).catch((error: unknown) => error);
     const tookMs = performance.now() - begun;
-    expect(refusal).toMatchObject({ code: 'LOCK_HELD', message: expect.stringContaining(String(program.pid)) });
+    expect(refusal).toMatchObject({
+      code: 'LOCK_HELD',
+      message: expect.stringContaining(String(program.pid)),
+    });
     expect(tookMs).toBeGreaterThan(250);
     expect(tookMs).toBeLessThan(5_000);
     program.signal('SIGCONT');
@@ -180,7 +191,8 @@ describe('a lock folder', () => {
     const mine = await identify(process.pid, '');
     if (mine === null) throw new Error('no identity');
     const { boot_id, pid_namespace, host } = mine;
-    const encode = (parts: unknown[]): string => parts.map((part) => encodeURIComponent(String(part))).join('~');
+    const encode = (parts: unknown[]): string =>
+      parts.map((part) => encodeURIComponent(String(part))).join('~');
     const dead = encode([NONCE, 4_000_000, 1, boot_id, pid_namespace, host]);
     const garbage = [
       ['garbage'],
@@ -224,7 +236,11 @@ describe('a lock folder', () => {
 describe('a storm of kill -9', () => {
   it('never lets two in, never loses a count, and leaves a lock that can be taken', async () => {
     const folder = makeFolder();
-    const [lock, counter, journal] = ['a.lock', 'counter', 'journal'].map((name) => join(folder, name)) as [string, string, string];
+    const [lock, counter, journal] = ['a.lock', 'counter', 'journal'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
     writeFileSync(counter, '0'.padStart(12));
     writeFileSync(journal, '');
     const start = (): Program => runProgram('increment', [lock, counter, journal, '100000']);
@@ -232,7 +248,9 @@ describe('a storm of kill -9', () => {
     const size = (): number => readFileSync(journal, 'utf8').length;
     for (let kill = 0; kill < 14; kill += 1) {
       const before = size();
-      await expect.poll(size, { timeout: 30_000, interval: 1 + ((kill * 7) % 5) }).toBeGreaterThan(before + 40);
+      await expect
+        .poll(size, { timeout: 30_000, interval: 1 + ((kill * 7) % 5) })
+        .toBeGreaterThan(before + 40);
       // Every other time whoever is inside, else somebody: at some point of taking, waiting or giving.
       const aimed = kill % 2 === 0 ? programs.findIndex(({ pid }) => pid === lastBegun(journal)) : kill % 4;
       const [victim] = programs.splice(Math.max(aimed, 0), 1);

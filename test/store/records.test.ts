@@ -1,11 +1,26 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventsPath, recordPath, statusDir } from '../../lib/protocol/layout.ts';
 import type { StatusRecord } from '../../lib/protocol/status.ts';
 import type { RecordEvent } from '../../lib/protocol/transitions.ts';
-import { changeRecord, createRecord, type Lease, leaseOf, listRecordIds, readRecord } from '../../lib/store/records.ts';
+import {
+  changeRecord,
+  createRecord,
+  type Lease,
+  leaseOf,
+  listRecordIds,
+  readRecord,
+} from '../../lib/store/records.ts';
 import { plainRecord } from '../protocol/arbitraries.ts';
 import { endAll, makeFolder, makeRoot, runProgram } from './run-program.ts';
 
@@ -13,7 +28,14 @@ afterEach(endAll);
 
 const ID = 'WS-001';
 const actor = { role: 'test', pid: process.pid };
-const identity = { host: 'h', boot_id: 'b', pid_namespace: 'n', start_time: 1, session: null, token: 'token-1' };
+const identity = {
+  host: 'h',
+  boot_id: 'b',
+  pid_namespace: 'n',
+  start_time: 1,
+  session: null,
+  token: 'token-1',
+};
 const running = plainRecord({ status: 'running', pid: 1, identity, attempt: 2 });
 const event = { type: 'progress', patch: { progress: '1/1' } } as const;
 
@@ -41,7 +63,8 @@ describe('changeRecord', () => {
 
   it('lets the right lease write, unless its guard says no', async () => {
     const root = await rootWith(running);
-    const change = (guard: () => boolean) => changeRecord(root, ID, leaseOf(running), 'worker', actor, event, guard);
+    const change = (guard: () => boolean) =>
+      changeRecord(root, ID, leaseOf(running), 'worker', actor, event, guard);
     expect(await change(() => false)).toMatchObject({ ok: false });
     expect(await change(() => true)).toMatchObject({ ok: true, record: { progress: '1/1' } });
     expect(statSync(recordPath(root, ID)).mode & 0o777).toBe(0o600);
@@ -54,7 +77,9 @@ describe('changeRecord', () => {
     const block: RecordEvent = { type: 'block', blockedBy: [], reason: why };
     const change = changeRecord(root, ID, leaseOf(running), 'orchestrator', actor, block);
     await expect(change).rejects.toMatchObject({ code: 'ILLEGAL_TRANSITION' });
-    expect(await changeRecord(root, ID, leaseOf(running), 'worker', actor, event)).toMatchObject({ ok: true });
+    expect(await changeRecord(root, ID, leaseOf(running), 'worker', actor, event)).toMatchObject({
+      ok: true,
+    });
   });
 
   it('says what is there where there is no record, or a foreign one', async () => {
@@ -71,7 +96,10 @@ describe('changeRecord', () => {
     await changeRecord(root, ID, leaseOf(running), 'worker', actor, event);
     const complete = { type: 'complete', head: 'h', reason: null } as const;
     await changeRecord(root, ID, leaseOf(running), 'worker', actor, complete);
-    const events = readFileSync(eventsPath(root), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+    const events = readFileSync(eventsPath(root), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     expect(events).toMatchObject([
       { event: 'state', from: null, to: 'running', workstream: ID, actor: `test:${process.pid}` },
       { event: 'state', from: 'running', to: 'completed', at: expect.any(Number), why: expect.any(String) },
@@ -100,7 +128,9 @@ describe('changeRecord', () => {
       victim.signal('SIGKILL');
     }
     for (const victim of victims) await victim.ended;
-    expect(await changeRecord(root, ID, leaseOf(running), 'worker', actor, event)).toMatchObject({ ok: true });
+    expect(await changeRecord(root, ID, leaseOf(running), 'worker', actor, event)).toMatchObject({
+      ok: true,
+    });
   });
 });
 
@@ -116,7 +146,10 @@ describe('createRecord', () => {
 
   it('keeps what it cannot read beside the new record, each time under another name', async () => {
     const root = makeRoot();
-    for (const [number, text] of [[1, '{"status": "runn'], [2, '']] as const) {
+    for (const [number, text] of [
+      [1, '{"status": "runn'],
+      [2, ''],
+    ] as const) {
       writeFileSync(recordPath(root, ID), text);
       expect(await createRecord(root, actor, plainRecord())).toMatchObject({ ok: false });
       expect(await createRecord(root, actor, plainRecord(), { rebuild: true })).toMatchObject({ ok: true });
@@ -140,15 +173,25 @@ describe('in the place of a record', () => {
         truncateSync(path, 2 ** 33);
       },
     ],
-    ['a name of another workstream', (path) => writeFileSync(path, JSON.stringify(plainRecord({ workstream: 'WS-002' })))],
+    [
+      'a name of another workstream',
+      (path) => writeFileSync(path, JSON.stringify(plainRecord({ workstream: 'WS-002' }))),
+    ],
   ];
 
   it.each(strange)('%s is unreadable, never missing, and is kept when it is rebuilt', async (_, make) => {
     const root = makeRoot();
     make(recordPath(root, ID));
-    expect(readRecord(root, ID)).toMatchObject({ kind: 'unreadable', message: expect.any(String), line: 1, column: 1 });
+    expect(readRecord(root, ID)).toMatchObject({
+      kind: 'unreadable',
+      message: expect.any(String),
+      line: 1,
+      column: 1,
+    });
     expect(listRecordIds(root)).toEqual([ID]);
-    expect(await changeRecord(root, ID, leaseOf(running), 'worker', actor, event)).toMatchObject({ ok: false });
+    expect(await changeRecord(root, ID, leaseOf(running), 'worker', actor, event)).toMatchObject({
+      ok: false,
+    });
     expect(await createRecord(root, actor, plainRecord(), { rebuild: true })).toMatchObject({ ok: true });
     expect(readRecord(root, ID)).toMatchObject({ kind: 'record' });
     expect(readdirSync(statusDir(root)).sort()).toEqual([`${ID}.json`, `${ID}.json.unreadable-1`]);
@@ -158,7 +201,16 @@ describe('in the place of a record', () => {
 describe('listRecordIds', () => {
   it('lists ids alone, sorted, and nothing where there is no folder', () => {
     const root = makeRoot();
-    const names = ['b.json', 'a.json', '_plan.json', '.json', 'a.json.123', 'a.json.unreadable-1', 'a..b.json', 'c.stop'];
+    const names = [
+      'b.json',
+      'a.json',
+      '_plan.json',
+      '.json',
+      'a.json.123',
+      'a.json.unreadable-1',
+      'a..b.json',
+      'c.stop',
+    ];
     for (const name of names) writeFileSync(join(statusDir(root), name), '');
     expect(listRecordIds(root)).toEqual(['a', 'b']);
     expect(listRecordIds(makeFolder())).toEqual([]);

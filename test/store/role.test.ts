@@ -25,7 +25,9 @@ async function actorAt(root: string): Promise<(command: string) => Promise<strin
   return (await programAt(root)).ask;
 }
 
-async function programAt(root: string): Promise<{ program: Program; ask: (command: string) => Promise<string> }> {
+async function programAt(
+  root: string,
+): Promise<{ program: Program; ask: (command: string) => Promise<string> }> {
   const program = runProgram('role', [root]);
   expect(await program.line()).toBe('ready');
   const ask = async (command: string): Promise<string> => {
@@ -114,7 +116,14 @@ describe('the role', () => {
   it('is not ours because a process elsewhere has our number', async () => {
     const root = makeRoot();
     const identity = { ...(await identify(process.pid, '')), host: 'another-host' };
-    const file = { schema: 'orch.orchestrator/1', pid: process.pid, identity, mode: 'detached', started_at: 1, ended_at: null };
+    const file = {
+      schema: 'orch.orchestrator/1',
+      pid: process.pid,
+      identity,
+      mode: 'detached',
+      started_at: 1,
+      ended_at: null,
+    };
     writeFileSync(orchestratorPath(root), JSON.stringify(file));
     await expect(takeRole(root, actor, 0)).rejects.toMatchObject(busy);
     expect(lockHolder(orchestratorLockPath(root))).toBe('free');
@@ -152,14 +161,23 @@ describe('leftovers', () => {
 
     const found = await findLeftovers(root);
     expect(found).toHaveLength(temporaries.length + 4);
-    for (const leftover of found) expect(await removeLeftover(root, leftover, false), leftover.path).toBe(true);
+    for (const leftover of found)
+      expect(await removeLeftover(root, leftover, false), leftover.path).toBe(true);
     expect([...readdirSync(statusDir(root)), ...readdirSync(pidsDir(root))]).toEqual([]);
-    for (const leftover of found) expect(await removeLeftover(root, leftover, false), leftover.path).toBe(false);
+    for (const leftover of found)
+      expect(await removeLeftover(root, leftover, false), leftover.path).toBe(false);
   });
 
   it('are never what somebody uses or a person put there', async () => {
     const root = makeRoot();
-    const kept = ['WS-001.json', 'WS-001.json.unreadable-1', 'WS-001.json.bak', 'WS-001.heartbeat', '.gitignore', 'note.123'];
+    const kept = [
+      'WS-001.json',
+      'WS-001.json.unreadable-1',
+      'WS-001.json.bak',
+      'WS-001.heartbeat',
+      '.gitignore',
+      'note.123',
+    ];
     for (const name of kept) writeFileSync(join(statusDir(root), name), '');
     writeFileSync(join(statusDir(root), 'file.lock'), 'precious');
     mkdirSync(recordLockPath(root, 'garbage'));

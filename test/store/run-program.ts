@@ -27,7 +27,9 @@ const SILENCE_MS = 20_000;
 
 export function runProgram(name: string, args: readonly string[]): Program {
   const file = fileURLToPath(new URL(`./programs/${name}.ts`, import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   live.add(child);
   const { pid } = child;
   if (pid === undefined) throw new Error(`${name} was not started`);
@@ -46,7 +48,12 @@ export function runProgram(name: string, args: readonly string[]): Program {
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     pid,
-    line: () => within(SILENCE_MS, name, lines.next().then(({ value, done }) => (done ? failed(name, errors) : value))),
+    line: () =>
+      within(
+        SILENCE_MS,
+        name,
+        lines.next().then(({ value, done }) => (done ? failed(name, errors) : value)),
+      ),
     tell: (command) => void child.stdin.write(`${command}\n`),
     signal: (signal) => void child.kill(signal),
     ended,

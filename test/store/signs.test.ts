@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { heartbeatPath, holdPath, pidPath, STATE_FOLDERS, stopPath } from '../../lib/protocol/layout.ts';
@@ -105,15 +114,18 @@ describe('a stop request', () => {
     expect(meansAttempt(null, lease, null)).toBe(false);
   });
 
-  it.each(['', 'please', 'null', '[]', '{"attempt": "2"}'])('with content %j means what began before it', (text) => {
-    const root = makeRoot();
-    writeFileSync(stopPath(root, ID), text);
-    utimesSync(stopPath(root, ID), 1000, 1000);
-    const stop = readStop(root, ID);
-    expect(meansAttempt(stop, lease, 999)).toBe(true);
-    expect(meansAttempt(stop, lease, 1001)).toBe(false);
-    expect(meansAttempt(stop, lease, null)).toBe(true);
-  });
+  it.each(['', 'please', 'null', '[]', '{"attempt": "2"}'])(
+    'with content %j means what began before it',
+    (text) => {
+      const root = makeRoot();
+      writeFileSync(stopPath(root, ID), text);
+      utimesSync(stopPath(root, ID), 1000, 1000);
+      const stop = readStop(root, ID);
+      expect(meansAttempt(stop, lease, 999)).toBe(true);
+      expect(meansAttempt(stop, lease, 1001)).toBe(false);
+      expect(meansAttempt(stop, lease, null)).toBe(true);
+    },
+  );
 
   it('that is no file is a request too, and stops nobody from looking', () => {
     for (const make of [
@@ -140,11 +152,14 @@ describe('a PID file', () => {
     expect(readPid(pidPath(root, ID))).toBeNull();
   });
 
-  it.each(['', '0', '-1', '1e3', '12 34', '0x10', '99999999999', '4711.5', 'pid'])('that says %j names nobody', (text) => {
-    const root = makeRoot();
-    writeFileSync(pidPath(root, ID), text);
-    expect(readPid(pidPath(root, ID))).toBeNull();
-  });
+  it.each(['', '0', '-1', '1e3', '12 34', '0x10', '99999999999', '4711.5', 'pid'])(
+    'that says %j names nobody',
+    (text) => {
+      const root = makeRoot();
+      writeFileSync(pidPath(root, ID), text);
+      expect(readPid(pidPath(root, ID))).toBeNull();
+    },
+  );
 
   it('that is a folder or a pipe names nobody', () => {
     const root = makeRoot();

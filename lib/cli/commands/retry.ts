@@ -21,19 +21,26 @@ export const verb: Verb<Args> = {
     yargs
       .positional('id', { type: 'string', array: true, describe: 'Workstreams' })
       .option('failed', { type: 'boolean', default: false, describe: 'All that ended without success' })
-      .option('fresh', { type: 'boolean', default: false, describe: 'From the base; what was done is salvaged' })
+      .option('fresh', {
+        type: 'boolean',
+        default: false,
+        describe: 'From the base; what was done is salvaged',
+      })
       .example('$0 retry WS-003', 'after mending what made it fail')
       .example('$0 retry --failed', 'everything that did not complete') as never,
   handle: async (args) => {
     const root = await findState(args.root);
     const actor: Actor = { role: 'retry', pid: process.pid };
     const world = await observe(root, newMemory());
-    const views = args.failed ? world.views.filter(hasFailed) : (args.id ?? []).map((id) => viewOf(world, id));
+    const views = args.failed
+      ? world.views.filter(hasFailed)
+      : (args.id ?? []).map((id) => viewOf(world, id));
     if (views.length === 0 && !args.failed) {
       throw new OrchError('USAGE', 'which workstreams?', { hint: 'Name them, or use --failed.' });
     }
     const records = views.map((view) => retryable(view, args.fresh));
-    if (removeFile(holdPath(root))) audit(root, actor, { event: 'hold', workstream: null, why: 'lifted by a retry' });
+    if (removeFile(holdPath(root)))
+      audit(root, actor, { event: 'hold', workstream: null, why: 'lifted by a retry' });
     for (const record of records) await requeue(world, record, args.fresh, actor);
     await ensureOrchestrator(root, true);
     for (const { workstream } of records) tell(workstream, args);
@@ -59,13 +66,17 @@ function retryable(view: View, fresh: boolean): StatusRecord {
   const { id } = view;
   const record = recordOf(view);
   if (record === null) {
-    throw new OrchError('NO_WORKSTREAM', `${id} has no record that orch could retry`, { hint: 'Run `orch reattach`.' });
+    throw new OrchError('NO_WORKSTREAM', `${id} has no record that orch could retry`, {
+      hint: 'Run `orch reattach`.',
+    });
   }
   if (view.liveWorker !== null || view.liveness === 'alive' || view.liveness === 'unknown') {
     throw new OrchError('BUSY', `${id} is at work`, { hint: `Stop it first: \`orch stop ${id}\`.` });
   }
   if (view.planned === null) {
-    throw new OrchError('NO_WORKSTREAM', `${id} is not in the plan any more`, { hint: 'Launch a plan that has it.' });
+    throw new OrchError('NO_WORKSTREAM', `${id} is not in the plan any more`, {
+      hint: 'Launch a plan that has it.',
+    });
   }
   if (isSuccess(record) && !fresh) {
     const hint = 'With --fresh it starts over from its base; what was done is salvaged.';
@@ -74,7 +85,12 @@ function retryable(view: View, fresh: boolean): StatusRecord {
   return record;
 }
 
-async function requeue(world: Observation, record: StatusRecord, fresh: boolean, actor: Actor): Promise<void> {
+async function requeue(
+  world: Observation,
+  record: StatusRecord,
+  fresh: boolean,
+  actor: Actor,
+): Promise<void> {
   const { root, plan, byId } = world;
   const id = record.workstream;
   const planned = byId.get(id)?.planned;
@@ -89,7 +105,8 @@ async function requeue(world: Observation, record: StatusRecord, fresh: boolean,
   const event = { type: 'requeue', restarts: 0, reason: null, again } as const;
   const same = (current: StatusRecord): boolean => current.status === record.status;
   const changed = await changeRecord(root, id, leaseOf(record), 'person', actor, event, same);
-  if (!changed.ok) throw new OrchError('BUSY', `the record of ${id} changed meanwhile`, { hint: 'Try again.' });
+  if (!changed.ok)
+    throw new OrchError('BUSY', `the record of ${id} changed meanwhile`, { hint: 'Try again.' });
 }
 
 function tell(id: string, output: { json: boolean; quiet: boolean }): void {

@@ -8,13 +8,17 @@ import { withLock } from '../../../lib/store/lock.ts';
  */
 const [lock = '', counter = '', journal = '', rounds = '1'] = process.argv.slice(2);
 for (let round = 0; round < Number(rounds); round += 1) {
-  await withLock(lock, async () => {
-    const before = Number(readFileSync(counter, 'utf8'));
-    appendFileSync(journal, `begin ${process.pid} ${before}\n`);
-    await sleep((round % 3) * 2);
-    const descriptor = openSync(counter, 'r+');
-    writeSync(descriptor, `${before + 1}`.padStart(12), 0);
-    closeSync(descriptor);
-    appendFileSync(journal, `end ${process.pid} ${before + 1}\n`);
-  }, 60_000);
+  await withLock(
+    lock,
+    async () => {
+      const before = Number(readFileSync(counter, 'utf8'));
+      appendFileSync(journal, `begin ${process.pid} ${before}\n`);
+      await sleep((round % 3) * 2);
+      const descriptor = openSync(counter, 'r+');
+      writeSync(descriptor, `${before + 1}`.padStart(12), 0);
+      closeSync(descriptor);
+      appendFileSync(journal, `end ${process.pid} ${before + 1}\n`);
+    },
+    60_000,
+  );
 }

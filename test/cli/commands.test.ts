@@ -1,0 +1,295 @@
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { StatusList } from '../../lib/orchestrate/poll.ts';
+import { errPath, historyPath, orchestratorPath, outPath } from '../../lib/protocol/layout.ts';
+import { recordHistory } from '../../lib/store/events.ts';
+import { writeHold } from '../../lib/store/signs.ts';
+import {
+  completed,
+  endAll,
+  failed,
+  makeFolder,
+  makeRoot,
+  putForeign,
+  putPlan,
+  putRecord,
+  type Running,
+  run,
+  startWorker,
+  until,
+  type Worker,
+  workedOn,
+} from './rig.ts';
+
+const repository = join(import.meta.dirname, '../..');
+let dist = '';
+
+// Of its own, so that a build by somebody else does not pull it away.
+beforeAll(() => {
+  dist = mkdtempSync(join(tmpdir(), 'orch-cli-dist-'));
+  const rolldown = join(repository, 'node_modules/.bin/rolldown');
+  execFileSync(rolldown, ['-c', 'rolldown.config.ts', '--dir', dist, '--logLevel', 'silent'], {
+    cwd: repository,
+  });
+});
+afterAll(() => rmSync(dist, { recursive: true, force: true }));
+afterEach(endAll);
+
+const env = { ...process.env, FORCE_COLOR: '1', NODE_EXTRA_CA_CERTS: '' };
+const start = (args: readonly string[]): Running =>
+  run(process.execPath, [join(dist, 'orch.js'), ...args], env);
+
+async function orch(...args: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
+  const running = start(args);
+  const code = await running.code;
+  return { code, stdout: running.stdout(), stderr: running.stderr() };
+}
+
+const errorOf = (stderr: string): { code: string; message: string; hint: string } => JSON.parse(stderr).error;
+
+/** As if `worker` orchestrated `root`. */
+function putOrchestrator(root: string, { pid, identity }: Worker): void {
+  const file = {
+    schema: 'orch.orchestrator/1',
+    pid,
+    identity,
+    mode: 'detached',
+    started_at: 1,
+    ended_at: null,
+  };
+  writeFileSync(orchestratorPath(root), JSON.stringify(file));
+}
+
+describe('orch status', () => {
+  it('prints a plain table when piped, and one JSON object with --json', async () => {
+    const root = makeRoot();
+    await putRecord(root, 'A', completed);
+    await putRecord(root, 'B', failed);
+    const people = await orch('status', '--root', root);
+    expect(people).toMatchObject({ code: 0, stderr: '' });
+    expect(people.stdout).toMatch(/^A +completed/m);
+    expect(people.stdout).not.toContain('\u001b');
+    const programs = await orch('status', 'B', '--json', `--root=${root}`);
+    const list: StatusList = JSON.parse(programs.stdout);
+    expect(list).toMatchObject({ schema: 'orch.status-list/1', summary: { total: 1, failed: 1 } });
+    expect(programs).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('ends with 3 and a hint where there is nothing of that name', async () => {
+    const root = makeRoot();
+    const nothing = await orch('status', '--json', '--root', root);
+    expect(nothing).toMatchObject({ code: 3, stdout: '' });
+    expect(errorOf(nothing.stderr).code).toBe('NO_STATE');
+    await putRecord(root, 'WS-001', completed);
+    const wrong = await orch('status', 'WS-01', '--json', '--root', root);
+    expect(wrong).toMatchObject({ code: 3, stdout: '' });
+    expect(errorOf(wrong.stderr)).toMatchObject({
+      code: 'NO_WORKSTREAM',
+      hint: expect.stringContaining('WS-001'),
+    });
+  });
+
+  it('leaves what it does not know to yargs', async () => {
+    expect(await orch('status', '--jsno')).toMatchObject({ code: 2, stdout: '' });
+    expect((await orch('status', '--help')).stdout).toContain('--watch');
+  });
+
+  it('with --watch prints a block for each change when piped, and ends with 0 on Ctrl+C', async () => {
+    const root = makeRoot();
+    const worker = await startWorker();
+    await putRecord(root, 'A', { ...workedOn(worker), progress: '0/2' });
+    const watching = start(['status', '--watch', '--root', root]);
+    await until('the first block', () => watching.stdout().includes('0/2'));
+    await putRecord(root, 'A', { ...workedOn(worker), progress: '1/2' });
+    await until('the second block', () => watching.stdout().includes('1/2'));
+    watching.signal('SIGINT');
+    expect(await watching.code).toBe(0);
+    expect(watching.stdout().match(/WORKSTREAM/g)).toHaveLength(2);
+    expect(watching.stdout()).not.toContain('\u001b');
+  });
+
+  it.runIf(existsSync('/usr/bin/script'))(
+    'redraws on a narrow terminal and gives the cursor back',
+    async () => {
+      const root = makeRoot();
+      const task = 'sed -i s/a/b/ '.repeat(10);
+      const worker = await startWorker();
+      await putRecord(root, 'A', { ...workedOn(worker), current_task: task });
+      const inner = `stty cols 40 rows 20; exec ${process.execPath} ${join(dist, 'orch.js')} status --watch --root ${root}`;
+      const watching = run('/usr/bin/script', ['-qec', inner, '/dev/null'], { ...env, TERM: 'xterm' });
+      await until('a drawing', () => watching.stdout().includes('running'));
+      await putRecord(root, 'A', { ...workedOn(worker), progress: '1/2', current_task: task });
+      await until('another', () => watching.stdout().includes('1/2'));
+      watching.type('\u0003');
+      expect(await watching.code).toBe(0);
+      const shown = watching.stdout();
+      expect(shown.lastIndexOf('\u001b[?25h')).toBeGreaterThan(shown.lastIndexOf('\u001b[?25l'));
+      const lines = shown.replaceAll(/\u001b\[[\d;?]*[a-zA-Z]/g, '').split(/[\r\n]+/);
+      expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(40);
+    },
+  );
+});
+
+describe('orch logs', () => {
+  function rootWithLog(text: string): Promise<string> {
+    const root = makeRoot();
+    writeFileSync(outPath(root, 'A'), text);
+    return putRecord(root, 'A', { ...completed, last_update: 1 }).then(() => root);
+  }
+
+  it('prints the bytes as they are, all or the last lines of a big file', async () => {
+    const lines = Array.from({ length: 40_000 }, (_, number) => `line ${number} \u001b[31mö\u001b[0m\u0007`);
+    const root = await rootWithLog(`${lines.join('\n')}\n`);
+    const all = await orch('logs', 'A', '--root', root);
+    expect(all).toMatchObject({ code: 0, stderr: '' });
+    expect(all.stdout === `${lines.join('\n')}\n`).toBe(true);
+    const last = async (count: string) => (await orch('logs', 'A', '-n', count, '--root', root)).stdout;
+    expect(await last('2')).toBe(`${lines.slice(-2).join('\n')}\n`);
+    expect(await last('9000')).toBe(`${lines.slice(-9_000).join('\n')}\n`);
+    expect(await last('0')).toBe('');
+    appendFileSync(outPath(root, 'A'), 'no end of line');
+    expect(await last('2')).toBe(`${lines.at(-1)}\nno end of line`);
+    const json = (await orch('logs', 'A', '-n', '1', '--json', '--root', root)).stdout;
+    expect(JSON.parse(json)).toMatchObject({ workstream: 'A', stream: 'stdout', line: 'no end of line' });
+  });
+
+  it('finds the output of one attempt by the history', async () => {
+    const root = await rootWithLog('one\ntwo\ntwo again\nthree\n');
+    writeFileSync(errPath(root, 'A'), 'e1\ne2\n');
+    for (const [attempt, log, err] of [
+      [1, 0, 0],
+      [2, 4, 3],
+      [3, 18, 6],
+    ]) {
+      recordHistory(root, 'A', { entry: 'attempt', attempt, log, err });
+    }
+    appendFileSync(historyPath(root, 'A'), '{"entry":"attempt","attempt":4,"log":');
+    const attempt = async (number: string, ...more: string[]) =>
+      (await orch('logs', 'A', '--attempt', number, '--root', root, ...more)).stdout;
+    expect(await attempt('1')).toBe('one\n');
+    expect(await attempt('2')).toBe('two\ntwo again\n');
+    expect(await attempt('2', '-n', '1')).toBe('two again\n');
+    expect(await attempt('3')).toBe('three\n');
+    expect(await attempt('2', '--stderr')).toBe('e2\n');
+    const absent = await orch('logs', 'A', '--attempt', '9', '--root', root, '--json');
+    expect(absent.code).toBe(3);
+    expect(errorOf(absent.stderr).hint).toContain('1, 2, 3');
+  });
+
+  it('refuses an unknown id, and says where nothing was written yet', async () => {
+    const root = makeRoot();
+    await putRecord(root, 'A');
+    expect(await orch('logs', 'B', '--root', root)).toMatchObject({ code: 3, stdout: '' });
+    expect(await orch('logs', 'A', '--root', root)).toMatchObject({ code: 0, stdout: '' });
+    expect(await orch('logs', 'A', '-n', 'x', '--root', root)).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  it('follows through a truncation until the workstream is final', async () => {
+    const root = makeRoot();
+    const worker = await startWorker();
+    await putRecord(root, 'A', workedOn(worker));
+    const following = start(['logs', 'A', '-f', '--root', root]);
+    writeFileSync(outPath(root, 'A'), 'first line\n');
+    await until('what is there', () => following.stdout() === 'first line\n');
+    appendFileSync(outPath(root, 'A'), 'second\n');
+    await until('what came', () => following.stdout().endsWith('second\n'));
+    truncateSync(outPath(root, 'A'));
+    appendFileSync(outPath(root, 'A'), 'rotated\n');
+    await until('what came after', () => following.stdout().endsWith('rotated\n'));
+    await putRecord(root, 'A', completed);
+    appendFileSync(outPath(root, 'A'), 'last word\n');
+    expect(await following.code).toBe(0);
+    expect(following.stdout()).toBe('first line\nsecond\nrotated\nlast word\n');
+  });
+
+  it('stops following on Ctrl+C with 130, and by itself where nobody is left to write', async () => {
+    const root = makeRoot();
+    const worker = await startWorker();
+    await putRecord(root, 'A', workedOn(worker));
+    writeFileSync(outPath(root, 'A'), 'x\n');
+    const first = start(['logs', 'A', '-f', '--root', root]);
+    const second = start(['logs', 'A', '-f', '--root', root]);
+    await until('both', () => first.stdout() !== '' && second.stdout() !== '');
+    first.signal('SIGINT');
+    expect(await first.code).toBe(130);
+    await worker.end();
+    expect(await second.code).toBe(0);
+  });
+});
+
+describe('orch wait', () => {
+  it('is 0 if all completed, else 1, an unknown one included', async () => {
+    const root = makeRoot();
+    await putRecord(root, 'A', completed);
+    expect(await orch('wait', '--root', root)).toMatchObject({ code: 0, stderr: '' });
+    await putRecord(root, 'B', failed);
+    expect(await orch('wait', '--root', root)).toMatchObject({ code: 1, stderr: '' });
+    const one = await orch('wait', 'A', '--json', '--root', root);
+    expect(one.code).toBe(0);
+    expect(JSON.parse(one.stdout)).toMatchObject({ summary: { total: 1, completed: 1 } });
+    putForeign(root, 'F', { status: 'running' });
+    expect(await orch('wait', 'A', 'F', '--root', root)).toMatchObject({ code: 1, stderr: '' });
+    expect(await orch('wait', 'C', '--root', root)).toMatchObject({ code: 3, stdout: '' });
+  });
+
+  it('blocks while a worker lives, whatever its heart does, and sees the end', async () => {
+    const root = makeRoot();
+    const worker = await startWorker();
+    await putRecord(root, 'A', workedOn(worker));
+    const late = await orch('wait', '--timeout', '3s', '--json', '--root', root);
+    expect(late).toMatchObject({ code: 4, stdout: '' });
+    expect(errorOf(late.stderr).code).toBe('WAIT_TIMEOUT');
+    const waiting = start(['wait', '--root', root]);
+    const interrupted = start(['wait', '--root', root]);
+    const begun = performance.now();
+    await until('both to have looked', () => performance.now() - begun > 1_500);
+    interrupted.signal('SIGINT');
+    expect(await interrupted.code).toBe(130);
+    await putRecord(root, 'A', completed);
+    expect(await waiting.code).toBe(0);
+  });
+
+  it('gives up with 4 where nobody orchestrates and work is left', async () => {
+    const root = makeRoot();
+    const worker = await startWorker();
+    await putPlan(root, ['A', 'B']);
+    await putRecord(root, 'A', workedOn(worker));
+    await putRecord(root, 'B');
+    const orchestrator = await startWorker();
+    putOrchestrator(root, orchestrator);
+    const waiting = start(['wait', 'B', '--json', '--root', root]);
+    let over = false;
+    void waiting.code.then(() => {
+      over = true;
+    });
+    await worker.end();
+    const begun = performance.now();
+    await until('3.5 s with an orchestrator', () => performance.now() - begun > 3_500);
+    expect(over).toBe(false);
+    await orchestrator.end();
+    expect(await waiting.code).toBe(4);
+    expect(errorOf(waiting.stderr())).toMatchObject({ code: 'NOBODY_ORCHESTRATES' });
+    expect(errorOf(waiting.stderr()).hint).toContain('orch reattach');
+    await writeHold(root);
+    await putRecord(root, 'A', completed);
+    const held = await orch('wait', '--json', '--root', root);
+    expect(held.code).toBe(4);
+    expect(errorOf(held.stderr).hint).toContain('orch retry');
+  });
+});
+
+describe('bad usage', () => {
+  it('is 2', async () => {
+    const root = makeRoot();
+    await putRecord(root, 'A', completed);
+    expect(await orch('wait', '--timeout', 'soon', '--root', root)).toMatchObject({ code: 2, stdout: '' });
+    expect(await orch('logs', '--root', root)).toMatchObject({ code: 2, stdout: '' });
+    expect(await orch('status', '--root', join(makeFolder(), 'absent'))).toMatchObject({
+      code: 2,
+      stdout: '',
+    });
+  });
+});

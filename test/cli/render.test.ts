@@ -1,0 +1,123 @@
+import { writeFileSync } from 'node:fs';
+import { afterEach, describe, expect, it } from 'vitest';
+import { nearIds } from '../../lib/cli/known.ts';
+import { ageText, changeLine, renderStatus } from '../../lib/cli/render.ts';
+import { harmless } from '../../lib/cli/render-log.ts';
+import { cells, cutCells, wrapCells } from '../../lib/cli/table.ts';
+import { pollStatus } from '../../lib/orchestrate/poll.ts';
+import { recordPath } from '../../lib/protocol/layout.ts';
+import {
+  completed,
+  endAll,
+  failed,
+  makeRoot,
+  putForeign,
+  putPlan,
+  putRecord,
+  startWorker,
+  workedOn,
+} from './rig.ts';
+
+afterEach(endAll);
+
+const HOSTILE = 'a\u001b]0;owned\u0007b\u001b[2Jc\u202ed\ne';
+const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/;
+const PIPE = { width: null, color: false };
+
+async function mixedRoot(): Promise<string> {
+  const root = makeRoot();
+  const worker = await startWorker();
+  const gone = await startWorker();
+  await gone.end();
+  await putPlan(root, ['LIVE', 'DONE', 'FAIL', 'GONE', 'a-workstream-with-quite-a-long-name-indeed']);
+  await putRecord(root, 'LIVE', {
+    ...workedOn(worker),
+    current_task: `日本語のタスク ${'x'.repeat(60)} ${HOSTILE}`,
+  });
+  await putRecord(root, 'DONE', completed);
+  await putRecord(root, 'FAIL', { ...failed, reason: { code: 'x', message: HOSTILE, hint: HOSTILE } });
+  await putRecord(root, 'GONE', workedOn(gone));
+  putForeign(root, 'WORD', { status: HOSTILE, current_task: HOSTILE, progress: HOSTILE });
+  writeFileSync(recordPath(root, 'BAD'), '{');
+  return root;
+}
+
+describe('the table', () => {
+  it('is plain when piped, and cuts nothing', async () => {
+    const text = renderStatus(await pollStatus(await mixedRoot()), PIPE);
+    expect(text).not.toMatch(CONTROL);
+    expect(text).toContain('x'.repeat(60));
+    expect(text).toContain('\\u001b');
+    expect(text).toContain('crashed (running)');
+    expect(text).toContain('unknown (unreadable)');
+    expect(text.split('\n')[0]).toMatch(/^WORKSTREAM +STATUS/);
+  });
+
+  it.each([120, 80, 40, 20])('fits a terminal of %i columns', async (width) => {
+    const list = await pollStatus(await mixedRoot());
+    const lines = renderStatus(list, { width, color: false }).trimEnd().split('\n');
+    expect(Math.max(...lines.map(cells))).toBeLessThanOrEqual(width);
+    for (const { verdict } of list.workstreams) expect(lines.join('\n')).toContain(verdict);
+    expect(lines.join('\n')).toContain('LIVE');
+  });
+
+  it('has colours where it is told to, at the same widths', async () => {
+    const list = await pollStatus(await mixedRoot());
+    const plain = renderStatus(list, { width: 80, color: false });
+    const coloured = renderStatus(list, { width: 80, color: true });
+    expect(coloured).toContain('\u001b[');
+    expect(coloured.replaceAll(/\u001b\[[\d;]*m/g, '')).toBe(plain);
+  });
+
+  it('explains each problem: evidence and hint', async () => {
+    const list = await pollStatus(await mixedRoot());
+    const text = renderStatus(list, PIPE);
+    const gone = list.workstreams.find(({ workstream }) => workstream === 'GONE');
+    expect(gone?.evidence).toBeTruthy();
+    expect(text).toContain(gone?.evidence);
+    expect(text).toContain(gone?.reason?.hint);
+    expect(text).toContain('no orchestrator');
+  });
+
+  it('says a change in one harmless line that fits', async () => {
+    const { workstreams, at } = await pollStatus(await mixedRoot());
+    for (const status of workstreams) {
+      const line = changeLine(status, at, { width: 40, color: false });
+      expect(cells(line)).toBeLessThanOrEqual(40);
+      expect(line).not.toMatch(CONTROL);
+      const coloured = changeLine(status, at, { width: 40, color: true });
+      expect(coloured.replaceAll(/\u001b\[[\d;]*m/g, '')).toBe(line);
+    }
+  });
+});
+
+describe('texts', () => {
+  it('counts and cuts by cells', () => {
+    expect(cells('日本')).toBe(4);
+    expect(cutCells('日本語', 5)).toBe('日本…');
+    expect(cutCells('日本語', 4)).toBe('日…');
+    expect(cutCells('日本語', 6)).toBe('日本語');
+    expect(cutCells('abc', 0)).toBe('');
+    expect(wrapCells('one two three', 8, '  ', '> ')).toEqual(['> one', '  two', '  three']);
+    expect(wrapCells('averylongword', 5, '')).toEqual(['aver…']);
+  });
+
+  it('tells ages', () => {
+    const ages = [null, -3, 0, 59.9, 60, 3_599, 7_300, 200_000].map(ageText);
+    expect(ages).toEqual(['-', '0s', '0s', '59s', '1m', '59m', '2h', '2d']);
+  });
+
+  it('keeps colours and line ends of logs, and shows all else', () => {
+    expect(harmless('\u001b[31mred\u001b[0m\tx\r\ny\n', true)).toBe('\u001b[31mred\u001b[0m\tx\ny\n');
+    expect(harmless('\u001b[31mred\u001b[0m', false)).toBe('red');
+    expect(harmless('\u001b[2Ja\rb\u001b]0;t\u0007\u009b2J', true)).not.toMatch(CONTROL);
+  });
+
+  it('knows which id a person meant', () => {
+    const known = ['WS-001', 'WS-002', 'docs', 'api-layer'];
+    expect(nearIds('ws-001', known)[0]).toBe('WS-001');
+    expect(nearIds('WS-00l', known)).toContain('WS-001');
+    expect(nearIds('api', known)).toEqual(['api-layer']);
+    expect(nearIds('zzzzzz', known)).toEqual([]);
+  });
+});
