@@ -1,15 +1,8 @@
 import yargs, { type CommandModule } from 'yargs';
 import { OrchError } from '../errors.ts';
-import { type GlobalOptions, globalOptions } from './options.ts';
+import { globalOptions } from './options.ts';
+import type { Verb } from './verb.ts';
 import { VERSION } from './version.ts';
-
-/** A verb: how it is called, and what it does. Its exit code is what `handle` returns. */
-export type Verb<T> = {
-  command: string;
-  describe: string;
-  builder: NonNullable<CommandModule<GlobalOptions, T>['builder']>;
-  handle: (args: T & GlobalOptions) => Promise<number>;
-};
 
 const VERBS: Record<string, () => Promise<{ verb: Verb<never> }>> = {
   launch: () => import('./commands/launch.ts') as Promise<{ verb: Verb<never> }>,
@@ -59,7 +52,10 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     .fail((message: string | null, error: Error | undefined) => {
       if (error !== undefined) throw error;
       const hint = `Try \`orch ${named === undefined ? '' : `${named} `}--help\`.`;
-      throw new OrchError('USAGE', (message ?? 'bad usage').replaceAll('\n', ' '), { hint });
+      const guess = message?.startsWith('Did you mean')
+        ? `there is no such command: ${argv.join(' ')}. `
+        : '';
+      throw new OrchError('USAGE', `${guess}${(message ?? 'bad usage').replaceAll('\n', ' ')}`, { hint });
     })
     .parseAsync();
   return code;

@@ -74,9 +74,11 @@ export async function applyJoining(
   const view = world.byId.get(id);
   const record = view === undefined ? null : recordOf(view);
   if (record === null) throw changedMeanwhile(id);
-  const { title, depends_on, definition } = workstream;
+  const { title, depends_on, definition, tasks } = workstream;
   // A launch that was cut off before it began is still fresh.
-  const again = { run: plan.run, title, depends_on, definition, fresh: fresh || record.fresh };
+  const startsOver = fresh || record.fresh;
+  const progress = startsOver ? `0/${tasks.length}` : record.progress;
+  const again = { run: plan.run, title, depends_on, definition, progress, fresh: startsOver };
   const event = { type: 'requeue', restarts: 0, reason: null, again } as const;
   const changed = await changeRecord(world.root, id, leaseOf(record), 'person', actor, event);
   if (!changed.ok) throw changedMeanwhile(id);

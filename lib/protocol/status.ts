@@ -52,7 +52,7 @@ const Identity = v.object({
   /** Linux: clock ticks since boot, exactly as in `/proc/PID/stat`. Elsewhere: Unix seconds. */
   start_time: v.number(),
   /** Session id of the process, where it leads one. */
-  session: v.nullable(count),
+  session: v.optional(v.nullable(count), null),
   token: v.string(),
 });
 export type Identity = v.InferOutput<typeof Identity>;
@@ -92,11 +92,11 @@ const common = {
   run: v.string(),
   attempt: count,
   /** Automatic restarts since a person last launched or retried. */
-  restarts: count,
+  restarts: v.optional(count, 0),
   mode: v.picklist(['attached', 'detached', 'cluster']),
   tool: v.nullable(v.string()),
   /** The session of the command at work or last at work: what it leaves behind is found by it. */
-  tool_session: v.nullable(ToolSession),
+  tool_session: v.optional(v.nullable(ToolSession), null),
   tool_runs: v.array(ToolRun),
   branch: v.string(),
   worktree: v.string(),
@@ -111,11 +111,11 @@ const common = {
   checks: v.array(CheckResult),
   usage: v.nullable(v.object({ tokens_in: count, tokens_out: count, cost_usd: v.nullable(v.number()) })),
   /** How far the sweep for leftover processes reaches; see docs/protocol.md. */
-  containment: v.string(),
+  containment: v.optional(v.string(), 'unknown'),
   /** The next attempt starts from the base, not from the checkpoint; false once its worktree is there. */
-  fresh: v.boolean(),
+  fresh: v.optional(v.boolean(), false),
   /** SHA-256 of the definition in the plan this attempt was made for. */
-  definition: v.string(),
+  definition: v.optional(v.string(), ''),
 };
 
 const idle = { pid: v.null(), identity: v.null(), exit_code: v.null() };

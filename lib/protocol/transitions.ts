@@ -63,7 +63,14 @@ export type RecordEvent =
   | { type: 'block'; blockedBy: string[]; reason: Reason };
 
 /** What a person's launch or retry changes in a record that existed before. */
-export type Again = { run: string; definition: string; title: string; depends_on: string[]; fresh: boolean };
+export type Again = {
+  run: string;
+  definition: string;
+  title: string;
+  depends_on: string[];
+  progress: string;
+  fresh: boolean;
+};
 
 /** What a live worker reports without changing its state. */
 export type Progress = {

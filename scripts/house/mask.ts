@@ -6,7 +6,7 @@ export type Quoted = { text: string; offset: number };
  * blanks for what comments, strings and regular expressions hold; quotes stay, and so does the code in `${…}`.
  */
 export function mask(source: string): { code: string; strings: Quoted[] } {
-  const out = [...source].length === source.length ? [...source] : source.split('');
+  const out = source.split('');
   const strings: Quoted[] = [];
   /** How many braces are open in each `${` around. */
   const templates: number[] = [];

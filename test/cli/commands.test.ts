@@ -239,13 +239,13 @@ describe('orch wait', () => {
     const root = makeRoot();
     const worker = await startWorker();
     await putRecord(root, 'A', workedOn(worker));
-    const late = await orch('wait', '--timeout', '3s', '--json', '--root', root);
+    const late = await orch('wait', '--timeout', '1s', '--json', '--root', root);
     expect(late).toMatchObject({ code: 4, stdout: '' });
     expect(errorOf(late.stderr).code).toBe('WAIT_TIMEOUT');
     const waiting = start(['wait', '--root', root]);
     const interrupted = start(['wait', '--root', root]);
     const begun = performance.now();
-    await until('both to have looked', () => performance.now() - begun > 1_500);
+    await until('both to have looked', () => performance.now() - begun > 1_000);
     interrupted.signal('SIGINT');
     expect(await interrupted.code).toBe(130);
     await putRecord(root, 'A', completed);
@@ -267,7 +267,7 @@ describe('orch wait', () => {
     });
     await worker.end();
     const begun = performance.now();
-    await until('3.5 s with an orchestrator', () => performance.now() - begun > 3_500);
+    await until('2.8 s with an orchestrator', () => performance.now() - begun > 2_800);
     expect(over).toBe(false);
     await orchestrator.end();
     expect(await waiting.code).toBe(4);

@@ -41,6 +41,13 @@ function startTimeOf(pid: number): number {
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
 }
 
+/** Younger than 2 s, a process with the right start time is taken for a worker between fork and exec. */
+async function untilGrownUp(pid: number): Promise<void> {
+  const ticks = startTimeOf(pid);
+  const ageSeconds = (): number => Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) - ticks / 100;
+  await until(() => ageSeconds() > 2.5, { what: `${pid} to be 2.5 s old` });
+}
+
 /** The record of A as it is after its worker was killed, with its PID and identity replaced. */
 function forge(rig: Rig, pid: number, identity: Record<string, unknown>): void {
   const record = rig.record('A');
@@ -67,6 +74,7 @@ it.each(['its own start time', 'the start time of the worker'])(
     const rig = rigOf(PLAN);
     const stranger = startStranger();
     await launchAndKill(rig);
+    await untilGrownUp(stranger.pid);
     forge(rig, stranger.pid, which === 'its own start time' ? { start_time: startTimeOf(stranger.pid) } : {});
 
     expect(verdictsOf(await statusOf(rig))).toEqual({ A: { status: 'running', verdict: 'crashed', alive: false } });
@@ -87,6 +95,7 @@ it('never stops a stranger that has the PID of the record', async () => {
   const rig = rigOf(PLAN);
   const stranger = startStranger();
   await launchAndKill(rig);
+  await untilGrownUp(stranger.pid);
   forge(rig, stranger.pid, { start_time: startTimeOf(stranger.pid) });
   expect(await rig.orch(['stop', 'A'])).toMatchObject({ code: 0 });
   expect(rig.status('A')).toBe('stopped');

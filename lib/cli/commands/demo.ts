@@ -7,8 +7,8 @@ import { ensureOrchestrator, untilResigned } from '../ensure-orchestrator.ts';
 import { followUntilFinal } from '../follow.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { launchPlan } from '../launch-plan.ts';
-import type { Verb } from '../program.ts';
 import { tellEnd } from '../tell-end.ts';
+import type { Verb } from '../verb.ts';
 
 type Args = { dir?: string | undefined };
 
@@ -19,7 +19,7 @@ export const verb: Verb<Args> = {
   builder: (yargs) =>
     yargs
       .option('dir', { type: 'string', describe: 'An empty or new folder for it (default: a temporary one)' })
-      .example('$0 demo', 'watch six workstreams refactor a small library') as never,
+      .example('$0 demo', 'watch seven workstreams refactor a small library') as never,
   handle: async (args) => {
     const dir = placeFor(args.dir);
     const say = (text: string): void => {

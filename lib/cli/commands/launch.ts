@@ -1,6 +1,6 @@
 import { launchPlan } from '../launch-plan.ts';
 import { countOption, durationOption } from '../options.ts';
-import type { Verb } from '../program.ts';
+import type { Verb } from '../verb.ts';
 
 type Args = {
   plan?: string[] | undefined;

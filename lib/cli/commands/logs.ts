@@ -15,10 +15,10 @@ import { lookUntil } from '../follow.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { noWorkstream } from '../known.ts';
 import { countOption } from '../options.ts';
-import type { Verb } from '../program.ts';
 import { screenOf } from '../render.ts';
 import { jsonSink, type LogSink, rawSink, terminalSink } from '../render-log.ts';
 import { findState } from '../root.ts';
+import type { Verb } from '../verb.ts';
 
 type LogsArgs = {
   id: string;

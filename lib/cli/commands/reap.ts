@@ -1,8 +1,8 @@
 import { type ReapAction, reap } from '../../orchestrate/reap.ts';
 import { escapeControls } from '../../protocol/text.ts';
 import { durationOption } from '../options.ts';
-import type { Verb } from '../program.ts';
 import { findState } from '../root.ts';
+import type { Verb } from '../verb.ts';
 
 type Args = { 'dry-run': boolean; 'older-than'?: string | undefined };
 

@@ -7,9 +7,9 @@ import { takeRole } from '../../store/role.ts';
 import { ensureOrchestrator, untilResigned } from '../ensure-orchestrator.ts';
 import { followUntilFinal } from '../follow.ts';
 import { interruptSignal } from '../interrupt.ts';
-import type { Verb } from '../program.ts';
 import { findState } from '../root.ts';
 import { tellEnd } from '../tell-end.ts';
+import type { Verb } from '../verb.ts';
 
 type Args = { once: boolean; launch: boolean };
 

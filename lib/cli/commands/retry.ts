@@ -8,8 +8,8 @@ import { type Actor, audit } from '../../store/events.ts';
 import { changeRecord, leaseOf } from '../../store/records.ts';
 import { removeFile } from '../../store/signs.ts';
 import { ensureOrchestrator } from '../ensure-orchestrator.ts';
-import type { Verb } from '../program.ts';
 import { findState } from '../root.ts';
+import type { Verb } from '../verb.ts';
 
 type Args = { id?: string[] | undefined; failed: boolean; fresh: boolean };
 
@@ -100,8 +100,10 @@ async function requeue(
     throw new OrchError('BUSY', `${id} has died and is not settled yet`, { hint: 'Run `orch reattach`.' });
   }
   await act(world, { type: 'kill', id, why: 'a person retries it' }, plan.mode, actor);
-  const { title, depends_on, definition } = planned;
-  const again = { run: plan.run, title, depends_on, definition, fresh: fresh || record.fresh };
+  const { title, depends_on, definition, tasks } = planned;
+  const startsOver = fresh || record.fresh;
+  const progress = startsOver ? `0/${tasks.length}` : record.progress;
+  const again = { run: plan.run, title, depends_on, definition, progress, fresh: startsOver };
   const event = { type: 'requeue', restarts: 0, reason: null, again } as const;
   const same = (current: StatusRecord): boolean => current.status === record.status;
   const changed = await changeRecord(root, id, leaseOf(record), 'person', actor, event, same);

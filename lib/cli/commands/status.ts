@@ -1,8 +1,8 @@
 import { pollStatus } from '../../orchestrate/poll.ts';
 import { requireShown } from '../known.ts';
 import type { GlobalOptions } from '../options.ts';
-import type { Verb } from '../program.ts';
 import { findState } from '../root.ts';
+import type { Verb } from '../verb.ts';
 
 type StatusArgs = { id: string[] | undefined; watch: boolean };
 

@@ -4,9 +4,9 @@ import { type Actor, audit } from '../../store/events.ts';
 import { listRecordIds } from '../../store/records.ts';
 import { writeHold } from '../../store/signs.ts';
 import { durationOption } from '../options.ts';
-import type { Verb } from '../program.ts';
 import { findState } from '../root.ts';
 import { type Stopped, stopWorkstream } from '../stop-workstream.ts';
+import type { Verb } from '../verb.ts';
 
 type Args = { id?: string[] | undefined; all: boolean; grace: string; 'presume-dead': boolean };
 

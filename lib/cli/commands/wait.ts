@@ -4,9 +4,9 @@ import type { WorkstreamStatus } from '../../orchestrate/verdict.ts';
 import { type Followed, followUntilFinal } from '../follow.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { durationOption } from '../options.ts';
-import type { Verb } from '../program.ts';
 import { renderStatus, screenOf } from '../render.ts';
 import { findState } from '../root.ts';
+import type { Verb } from '../verb.ts';
 
 type WaitArgs = { id: string[] | undefined; timeout: string | undefined };
 

@@ -15,9 +15,9 @@ import { leaseOf, readRecord } from '../../store/records.ts';
 import { takeRole } from '../../store/role.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { planForLaunch } from '../plan-for-launch.ts';
-import type { Verb } from '../program.ts';
 import { stopWorkstream } from '../stop-workstream.ts';
 import { tailFiles } from '../tail-files.ts';
+import type { Verb } from '../verb.ts';
 
 type Args = { workstream: string; worktree?: string | undefined; plan?: string[] | undefined };
 
@@ -60,7 +60,7 @@ function refuseOtherWorktree(root: string, id: string, worktree: string | undefi
   if (worktree === undefined) return;
   const own = worktreePath(root, id);
   const named = resolve(worktree);
-  if (named === own || resolve(realpathSync(resolve(worktree, '..', '..')), '.worktrees', id) === own) return;
+  if (named === own || worktreePath(realpathSync(resolve(worktree, '..', '..')), id) === own) return;
   const hint = `Leave --worktree away, or give ${own}.`;
   throw new OrchError('USAGE', `the worktree of ${id} is ${own}, not ${named}`, { hint });
 }

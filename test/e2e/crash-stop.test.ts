@@ -1,0 +1,222 @@
+import { existsSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  BOUND_MS,
+  checkpointsOf,
+  expectAllDone,
+  killHard,
+  orchestratorOf,
+  release,
+  runsOf,
+  salvagedText,
+  statusOf,
+  stepsOf,
+  tool,
+  untilRuns,
+  verdictsOf,
+} from '../rig/ledger.ts';
+import { isAlive, type Rig, signal, until } from '../rig/repository.ts';
+import { rigOf } from '../rig/rigs.ts';
+
+const PLAN = { workstreams: [stepsOf('A', ['one', 'two:go'])] };
+const STOPPED = { status: 'stopped', exit_code: null, progress: '1/2', reason: { code: 'stopped' } };
+
+async function launchUntilTwo(rig: Rig): Promise<number> {
+  expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
+  await untilRuns(rig, 'A', 'two');
+  return rig.pid('A');
+}
+
+/** Stopped for good: nothing runs, what was done is kept, what was half done is salvaged, nothing is restarted. */
+async function expectStopped(rig: Rig): Promise<void> {
+  expect(rig.record('A')).toMatchObject({ ...STOPPED, attempt: 1 });
+  expect(checkpointsOf(rig, 'A')).toHaveLength(1);
+  expect(await rig.orch(['reattach'])).toMatchObject({ code: 1 });
+  expect(rig.record('A')).toMatchObject({ ...STOPPED, attempt: 1 });
+  expect(runsOf(rig)).toHaveLength(2);
+  await until(() => rig.processes().length === 0, { what: 'the end of everything' });
+  for (const file of ['.pids/A.pid', '.status/A.heartbeat', '.status/A.stop']) {
+    expect([file, existsSync(join(rig.root, file))]).toEqual([file, false]);
+  }
+}
+
+/** The next attempt goes on from the checkpoint. */
+async function expectGoesOn(rig: Rig): Promise<void> {
+  release(rig, 'go');
+  expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
+  expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
+  await expectAllDone(rig, ['A']);
+  expect(rig.record('A')).toMatchObject({ attempt: 2, restarts: 0 });
+  expect(runsOf(rig).map(({ task }) => task)).toEqual(['one', 'two', 'two']);
+}
+
+describe('SIGTERM from somebody else', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('%s ends the attempt as terminated, and a new one goes on', async (name) => {
+    const rig = rigOf(PLAN);
+    const worker = await launchUntilTwo(rig);
+    const orchestrator = await orchestratorOf(rig);
+    // Nobody else settles or restarts before this test has looked.
+    signal(orchestrator, 'SIGSTOP');
+    onTestFinished(() => signal(orchestrator, 'SIGCONT'));
+    signal(worker, name);
+    await until(() => !isAlive(worker), { what: 'the worker to end' });
+    expect(rig.record('A')).toMatchObject({ status: 'crashed', signal: name, reason: { code: 'terminated' } });
+    expect(salvagedText(rig, 'A', 1, 'two.txt')).toBe('half\n');
+    signal(orchestrator, 'SIGCONT');
+    await untilRuns(rig, 'A', 'two', 2);
+    release(rig, 'go');
+    expect(await rig.orch(['wait'])).toMatchObject({ code: 0 });
+    await expectAllDone(rig, ['A']);
+    expect(rig.record('A')).toMatchObject({ attempt: 2, restarts: 1 });
+  });
+
+  it('leaves a worker alone that a terminal hangs up on', async () => {
+    const rig = rigOf(PLAN);
+    const worker = await launchUntilTwo(rig);
+    signal(worker, 'SIGHUP');
+    signal(await orchestratorOf(rig), 'SIGHUP');
+    release(rig, 'go');
+    expect(await rig.orch(['wait'])).toMatchObject({ code: 0 });
+    await expectAllDone(rig, ['A']);
+    expect(rig.record('A')).toMatchObject({ attempt: 1 });
+  });
+});
+
+describe('orch stop', () => {
+  it('is final: what is done is kept, what is half done is salvaged', async () => {
+    const rig = rigOf(PLAN);
+    await launchUntilTwo(rig);
+    expect(await rig.orch(['stop', 'A'])).toMatchObject({ code: 0 });
+    expect(salvagedText(rig, 'A', 1, 'two.txt')).toBe('half\n');
+    await expectStopped(rig);
+    await expectGoesOn(rig);
+  });
+
+  it('holds if it is killed right after its word, and the worker too', async () => {
+    const rig = rigOf(PLAN);
+    const worker = await launchUntilTwo(rig);
+    await killHard(await orchestratorOf(rig));
+    const { run, attempt } = rig.record('A');
+    rig.write('.status/A.stop', `${JSON.stringify({ run, attempt, at: Date.now() / 1000, by: process.pid })}\n`);
+    // Before the worker's next heartbeat, at which it would see the request itself.
+    await killHard(worker);
+    expect(verdictsOf(await statusOf(rig))).toEqual({ A: { status: 'running', verdict: 'stopped', alive: false } });
+    expect(await rig.orch(['reattach'])).toMatchObject({ code: 1 });
+    await expectStopped(rig);
+    await expectGoesOn(rig);
+    expect(salvagedText(rig, 'A', 1, 'two.txt')).toBe('half\n');
+  });
+
+  it('holds if only the command is killed: the worker sees the word by itself', async () => {
+    const rig = rigOf(PLAN);
+    const worker = await launchUntilTwo(rig);
+    const { run, attempt } = rig.record('A');
+    rig.write('.status/A.stop', `${JSON.stringify({ run, attempt, at: Date.now() / 1000, by: process.pid })}\n`);
+    await until(() => !isAlive(worker), { what: 'the worker to end', boundMs: BOUND_MS });
+    expect(salvagedText(rig, 'A', 1, 'two.txt')).toBe('half\n');
+    await expectStopped(rig);
+  });
+
+  it('means one attempt: a word for an earlier run stops nobody', async () => {
+    const rig = rigOf(PLAN);
+    rig.write('.status/A.stop', `${JSON.stringify({ run: 'another', attempt: 1, at: Date.now() / 1000, by: 1 })}\n`);
+    await launchUntilTwo(rig);
+    await killHard(rig.pid('A'));
+    await untilRuns(rig, 'A', 'two', 2);
+    release(rig, 'go');
+    expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
+    await expectAllDone(rig, ['A']);
+  });
+
+  it('kills a tool that hears nothing, within the grace', async () => {
+    const rig = rigOf({
+      workstreams: [{ id: 'A', tasks: [...stepsOf('A', ['one']).tasks, { run: `sh ${tool('deaf.sh')} two` }] }],
+    });
+    await launchUntilTwo(rig);
+    const { pid } = await untilRuns(rig, 'A', 'two');
+    const begun = performance.now();
+    expect(await rig.orch(['stop', 'A', '--grace', '10s'])).toMatchObject({ code: 0 });
+    expect(performance.now() - begun).toBeLessThan(30_000);
+    expect(isAlive(pid)).toBe(false);
+    expect(salvagedText(rig, 'A', 1, 'two.txt')).toBe('half\n');
+    await expectStopped(rig);
+  });
+
+  it('ends a frozen worker with its whole tree after the grace', async () => {
+    const rig = rigOf(PLAN);
+    const worker = await launchUntilTwo(rig);
+    const { pid } = await untilRuns(rig, 'A', 'two');
+    signal(worker, 'SIGSTOP');
+    expect(await rig.orch(['stop', 'A', '--grace', '1s'])).toMatchObject({ code: 0 });
+    expect([worker, pid].map(isAlive)).toEqual([false, false]);
+    await expectStopped(rig);
+    await expectGoesOn(rig);
+    expect(salvagedText(rig, 'A', 1, 'two.txt')).toBe('half\n');
+  });
+
+  it('--all stops what waits too, and nothing is launched until the next launch', async () => {
+    const rig = rigOf({
+      workstreams: [stepsOf('A', ['one', 'two:go']), stepsOf('B', ['one']), stepsOf('C', ['one'], { depends_on: ['B'] })],
+    });
+    expect(await rig.orch(['launch', '--max-parallel', '1'])).toMatchObject({ code: 0 });
+    await untilRuns(rig, 'A', 'two');
+    expect(await rig.orch(['stop', 'B'])).toMatchObject({ code: 0 });
+    expect(rig.record('B')).toMatchObject({ status: 'stopped', attempt: 0, progress: '0/1' });
+    await until(() => rig.status('C') === 'blocked', { what: 'C to be blocked' });
+    expect(await rig.orch(['stop', '--all'])).toMatchObject({ code: 0 });
+    expect(await rig.orch(['reattach'])).toMatchObject({ code: 1 });
+    expect(['A', 'B', 'C'].map((id) => rig.status(id))).toEqual(['stopped', 'stopped', 'blocked']);
+    expect(runsOf(rig)).toHaveLength(2);
+    release(rig, 'go');
+    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
+    expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
+    await expectAllDone(rig, ['A', 'B', 'C']);
+  });
+
+  it('--all holds under a crash: what was killed meanwhile is not restarted', async () => {
+    const rig = rigOf({ workstreams: [stepsOf('A', ['one', 'two:go']), stepsOf('B', ['one', 'two:go'])] });
+    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
+    for (const id of ['A', 'B']) await untilRuns(rig, id, 'two');
+    const orchestrator = await orchestratorOf(rig);
+    const workers = ['A', 'B'].map((id) => rig.pid(id));
+    for (const pid of [orchestrator, ...workers]) signal(pid, 'SIGKILL');
+    await until(() => !workers.some(isAlive), { what: 'the workers to end' });
+    expect(await rig.orch(['stop', '--all'])).toMatchObject({ code: 0 });
+    expect(await rig.orch(['reattach'])).toMatchObject({ code: 1 });
+    for (const id of ['A', 'B']) expect(rig.record(id)).toMatchObject({ status: 'stopped', attempt: 1 });
+    await until(() => rig.processes().length === 0, { what: 'the end of everything' });
+  });
+});
+
+describe('a frozen worker', () => {
+  it('is shown as running with a stale heartbeat, left alone, and goes on when it is thawed', async () => {
+    const rig = rigOf(PLAN);
+    expect(await rig.orch(['launch', '--timeout', '8h'])).toMatchObject({ code: 0 });
+    await untilRuns(rig, 'A', 'two');
+    const worker = rig.pid('A');
+    signal(worker, 'SIGSTOP');
+    // As if it had been frozen for long.
+    const longAgo = Date.now() / 1000 - 120;
+    utimesSync(join(rig.root, '.status/A.heartbeat'), longAgo, longAgo);
+    await killHard(await orchestratorOf(rig));
+    const shown = await statusOf(rig);
+    expect(shown.workstreams[0]).toMatchObject({
+      status: 'running',
+      verdict: 'running',
+      alive: true,
+      reason: { code: 'stale_heartbeat' },
+    });
+    expect(await rig.orch(['reap', '--json'])).toMatchObject({ code: 0 });
+    expect(await rig.orch(['reattach', '--once'])).toMatchObject({ code: 0 });
+    const reattach = rig.start(['reattach']);
+    await orchestratorOf(rig);
+    release(rig, 'go');
+    expect(isAlive(worker)).toBe(true);
+    expect(rig.record('A')).toMatchObject({ status: 'running', pid: worker });
+    signal(worker, 'SIGCONT');
+    expect(await reattach.finished).toMatchObject({ code: 0 });
+    await expectAllDone(rig, ['A']);
+    expect(rig.record('A')).toMatchObject({ attempt: 1 });
+  });
+});
