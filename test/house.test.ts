@@ -27,8 +27,12 @@ function runCheck(root: string): { status: number | null; stdout: string; stderr
 describe('the house check', () => {
   it('finds this tree in order, and a planted fault in a copy of it', () => {
     expect(runCheck(ROOT)).toMatchObject({ status: 0, stderr: '' });
-    for (const folder of ['lib', 'bin', 'package.json']) cpSync(join(ROOT, folder), join(copy, folder), { recursive: true });
-    expect(runCheck(copy)).toMatchObject({ status: 0, stdout: expect.stringMatching(/^house in order: \d+ files\n$/) });
+    for (const folder of ['lib', 'bin', 'package.json'])
+      cpSync(join(ROOT, folder), join(copy, folder), { recursive: true });
+    expect(runCheck(copy)).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^house in order: \d+ files\n$/),
+    });
     plant('lib/store/planted.ts', "export const one = 1;\nimport '../git/run.ts';\n");
     const found = runCheck(copy);
     expect(found.status).toBe(1);
@@ -51,7 +55,12 @@ describe('the house check', () => {
     ['an import upwards, loaded late', 'lib/process/a.ts', "await import('../store/lock.ts');", /above/],
     ['an export from above', 'lib/protocol/a.ts', "export { three } from '../store/lock.ts';", /above/],
     ['a type from above', 'lib/protocol/a.ts', "import type { Three } from '../store/lock.ts';", /above/],
-    ['an import of several lines', 'lib/protocol/a.ts', "import {\n  three,\n} from '../store/lock.ts';", /above/],
+    [
+      'an import of several lines',
+      'lib/protocol/a.ts',
+      "import {\n  three,\n} from '../store/lock.ts';",
+      /above/,
+    ],
     ['a brace-mate', 'lib/plan/a.ts', "import '../store/lock.ts';", /brace-mate/],
     ['a brace-mate of the worker', 'lib/executors/a.ts', "import '../worker/main.ts';", /brace-mate/],
     ['a file of lib above the rooms', 'lib/errors.ts', "import './protocol/layout.ts';", /above/],
@@ -69,10 +78,14 @@ describe('the house check', () => {
     ['a test of types', 'test/types.test.ts', 'export const a = 1;', /"types"/],
     ['a spelled folder', 'lib/store/a.ts', "const a = join(root, '.status');", /spells/],
     ['a spelled path', 'lib/store/a.ts', "const a = '.logs/_events.ndjson';", /spells/],
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: the source of a template
-    ['a spelled path in a template', 'lib/cli/a.ts', 'const a = `${root}/.worktrees/${id}`;', /spells/],
+    ['a spelled path in a template', 'lib/cli/a.ts', `const a = \`\${root}/.worktrees/\${id}\`;`, /spells/],
     ['an empty catch', 'lib/store/a.ts', 'try { a(); } catch {}', /empty catch/],
-    ['a catch that only talks', 'lib/store/a.ts', 'try { a(); } catch (error) {\n  // never mind\n}', /empty catch/],
+    [
+      'a catch that only talks',
+      'lib/store/a.ts',
+      'try { a(); } catch (error) {\n  // never mind\n}',
+      /empty catch/,
+    ],
     ['any', 'lib/store/a.ts', 'export function a(b: any): void {}', /any/],
     ['as any', 'bin/a.ts', 'const a = b as any;', /any/],
     ['any inside', 'lib/store/a.ts', 'const a = new Map<string, any>();', /any/],
@@ -105,7 +118,7 @@ describe('the house check', () => {
         "/** Reads `.status/a.json`; import '../git/run.ts' is not one. */",
         "// catch {} and : any, '.status'",
         "const hint = 'look at .status/a.json and .logs';",
-        'const text = `of any kind: any, ${record.status} in .pids here`;',
+        `const text = \`of any kind: any, \${record.status} in .pids here\`;`,
         'const state = record.status;',
         'const pattern = /[\'"`]\\/.status: any/;',
         'const share = (a + b) / c / d;',
@@ -121,7 +134,7 @@ describe('the house check', () => {
 
 describe('mask', () => {
   it('keeps length and lines, and finds strings inside templates inside templates', () => {
-    const source = "const a = `x ${f(`y ${'z'} w`, { b: \"c\" })} v`; // 'no'\nconst d = 'e';";
+    const source = `const a = \`x \${f(\`y \${'z'} w\`, { b: "c" })} v\`; // 'no'\nconst d = 'e';`;
     const { code, strings } = mask(source);
     expect(code).toHaveLength(source.length);
     expect(code.split('\n')).toHaveLength(2);
@@ -130,7 +143,8 @@ describe('mask', () => {
   });
 
   it('survives astral characters, escapes and quotes in patterns', () => {
-    const source = "const a = '😀'; const b = 'it\\'s'; const c = /['\"`/]/.test(d) ? 'yes' : 1 / 2; const e = 'f';";
+    const source =
+      "const a = '😀'; const b = 'it\\'s'; const c = /['\"`/]/.test(d) ? 'yes' : 1 / 2; const e = 'f';";
     const { code, strings } = mask(source);
     expect(code).toHaveLength(source.length);
     expect(strings.map(({ text }) => text)).toEqual(['😀', "it\\'s", 'yes', 'f']);

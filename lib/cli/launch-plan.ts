@@ -16,18 +16,12 @@ import {
   STATE_FOLDERS,
   worktreePath,
 } from '../protocol/layout.ts';
-import {
-  DEFAULT_OPTIONS,
-  type FrozenPlan,
-  type PlannedWorkstream,
-  type PlanOptions,
-  taskText,
-} from '../protocol/plan.ts';
+import { DEFAULT_OPTIONS, type FrozenPlan, type PlanOptions, taskText } from '../protocol/plan.ts';
 import { type Actor, audit } from '../store/events.ts';
 import { makeFolders, refuseTracked } from '../store/folders.ts';
 import { writePlan } from '../store/plans.ts';
 import { readRecord } from '../store/records.ts';
-import { takeRole } from '../store/role.ts';
+import { type Role, takeRole } from '../store/role.ts';
 import { removeFile } from '../store/signs.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
 import { firstReports } from './first-reports.ts';
@@ -51,38 +45,61 @@ const ROLE_BOUND_MS = 2_000;
 
 /** Everything from a plan on paper to workers that have begun: exit code 0, or 1 if one could not start. */
 export async function launchPlan(request: LaunchRequest): Promise<number> {
+  const { root, plan } = await freezePlan(request, 'detached');
+  if (request.dryRun) return showDryRun(root, plan, request.json);
+  await startRun(root, plan, request.fresh, async (role) => {
+    await startOrchestrator({
+      script: builtFile('orch.js'),
+      root,
+      env: orchestratorEnvironment(process.env),
+      logPath: orchestratorLogPath(root),
+      beforeOpen: (pid) => role.bequeath(pid),
+    });
+  });
+  return firstReports(root, plan, request);
+}
+
+/** Reads and checks everything that can be checked; nothing is written, but for a real launch the folders. */
+export async function freezePlan(
+  request: LaunchRequest,
+  mode: 'attached' | 'detached',
+): Promise<{ root: string; plan: FrozenPlan }> {
   const { root } = await openRepository(request.root ?? process.env[ENV.root] ?? '.');
-  const { plan: files, only, skip, options } = request;
+  const { plan: files, only, skip, options, dryRun } = request;
   const workstreams = await planForLaunch(root, { plan: files, only, skip, tool: options.tool });
   const base = await resolveCommit(root, request.base);
-  if (request.dryRun) return showDryRun(root, workstreams, base, request.json);
-  await refuseDirty(root, request.allowDirty);
-  refuseTracked(await trackedUnder(root, STATE_FOLDERS));
-  makeFolders(root);
+  if (!dryRun) {
+    await refuseDirty(root, request.allowDirty);
+    refuseTracked(await trackedUnder(root, STATE_FOLDERS));
+    makeFolders(root);
+  }
   const plan: FrozenPlan = {
     schema: 'orch.plan-frozen/1',
     run: randomUUID(),
     created_at: Date.now() / 1000,
     base,
-    mode: 'detached',
+    mode,
     options: { ...DEFAULT_OPTIONS, ...options },
     workstreams,
   };
-  await startRun(root, plan, request.fresh);
-  return firstReports(root, plan, request);
+  return { root, plan };
 }
 
 /**
- * Freezes the plan, joins it with what is there and starts the background orchestrator, all while holding the
- * role, which the orchestrator inherits. Killed on the way: a plan without its records, which any orchestrator
- * makes up for.
+ * Freezes the plan and joins it with what is there, then goes on with `next`, all while holding the role. Killed
+ * on the way: a plan without its records, which any orchestrator makes up for.
  */
-async function startRun(root: string, plan: FrozenPlan, fresh: boolean): Promise<void> {
+export async function startRun(
+  root: string,
+  plan: FrozenPlan,
+  fresh: boolean,
+  next: (role: Role) => Promise<void>,
+): Promise<void> {
   const actor: Actor = { role: 'launch', pid: process.pid };
   const role = await takeRole(root, actor, ROLE_BOUND_MS);
   try {
     // First settle what died, so that nobody is adopted who is not there.
-    await pass({ root, permissions: PERMISSIONS.repair, mode: 'detached', actor, memory: newMemory() });
+    await pass({ root, permissions: PERMISSIONS.repair, mode: plan.mode, actor, memory: newMemory() });
     const world = await observe(root, newMemory());
     const joinings = join(world, plan.workstreams, fresh);
     await refuseTakenBranches(root, joinings);
@@ -95,13 +112,7 @@ async function startRun(root: string, plan: FrozenPlan, fresh: boolean): Promise
     for (const joining of joinings) await applyJoining(world, plan, joining, fresh, actor);
     if (removeFile(holdPath(root)))
       audit(root, actor, { event: 'hold', workstream: null, why: 'lifted by a launch' });
-    await startOrchestrator({
-      script: builtFile('orch.js'),
-      root,
-      env: orchestratorEnvironment(process.env),
-      logPath: orchestratorLogPath(root),
-      beforeOpen: (pid) => role.bequeath(pid),
-    });
+    await next(role);
   } finally {
     await role.release();
   }
@@ -130,7 +141,8 @@ async function refuseDirty(root: string, allowed: boolean): Promise<void> {
   throw new OrchError('DIRTY_CHECKOUT', `there are uncommitted changes: ${names}`, { hint });
 }
 
-function showDryRun(root: string, workstreams: PlannedWorkstream[], base: string, json: boolean): number {
+export function showDryRun(root: string, plan: FrozenPlan, json: boolean): number {
+  const { workstreams, base } = plan;
   const waves = wavesOf(workstreams);
   if (json) {
     const list = workstreams.map(({ id, tasks, depends_on }) => ({

@@ -6,6 +6,7 @@ import { VERSION } from './version.ts';
 
 const VERBS: Record<string, () => Promise<{ verb: Verb<never> }>> = {
   launch: () => import('./commands/launch.ts') as Promise<{ verb: Verb<never> }>,
+  run: () => import('./commands/run.ts') as Promise<{ verb: Verb<never> }>,
   status: () => import('./commands/status.ts') as Promise<{ verb: Verb<never> }>,
   reattach: () => import('./commands/reattach.ts') as Promise<{ verb: Verb<never> }>,
   wait: () => import('./commands/wait.ts') as Promise<{ verb: Verb<never> }>,

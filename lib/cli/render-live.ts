@@ -16,6 +16,9 @@ type Draw = { list: (list: StatusList) => void; end: () => void };
 export async function watchScreen(ids: readonly string[], options: GlobalOptions): Promise<number> {
   const root = await findState(options.root);
   const signal = interruptSignal();
+  // signal-exit, by which log-update gives the cursor back, ends the process with SIGINT if its listener is the only
+  // one left by the time it looks, and a `once` listener has already gone by then.
+  process.on('SIGINT', stay);
   const draw = process.stdout.isTTY === true && !options.json ? await onTerminal(options) : onChange(options);
   const look = async (): Promise<{ seen: null; last: boolean }> => {
     const list = await pollStatus(root, { ids, usage: options.json });
@@ -27,9 +30,12 @@ export async function watchScreen(ids: readonly string[], options: GlobalOptions
     await lookUntil((onHint) => watchStatus(root, onHint), look, signal);
   } finally {
     draw.end();
+    process.off('SIGINT', stay);
   }
   return 0;
 }
+
+const stay = (): void => undefined;
 
 /** log-update hides the cursor while it draws; `done` and its own exit hook bring it back. */
 async function onTerminal(options: GlobalOptions): Promise<Draw> {

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { OrchError } from '../errors.ts';
 import { act } from '../orchestrate/act.ts';
 import { livenessOf, newMemory, observe } from '../orchestrate/observe.ts';
 import { signalVerified } from '../process/kill.ts';
 import { recordLockPath } from '../protocol/layout.ts';
 import { type AliveRecord, isAliveState, isFinal, type StatusRecord } from '../protocol/status.ts';
 import { type Actor, audit } from '../store/events.ts';
-import { withLock } from '../store/lock.ts';
+import { lockHolder, withLock } from '../store/lock.ts';
 import { readPlan } from '../store/plans.ts';
 import { changeRecord, holdsLease, leaseOf, readRecord } from '../store/records.ts';
 import { requestStop } from '../store/signs.ts';
@@ -15,6 +16,8 @@ export type StopRequest = { graceMs: number; presumeDead: boolean; actor: Actor 
 
 const TRIES = 20;
 const LOOK_MS = 50;
+/** A worker at work holds the lock of its record for milliseconds. */
+const FROZEN_MS = 2_000;
 
 /**
  * Stops one workstream: the request is on disk before any signal, so that whoever settles its end knows whose will
@@ -42,13 +45,30 @@ export async function stopWorkstream(root: string, id: string, request: StopRequ
 async function ask(root: string, record: StatusRecord): Promise<boolean> {
   const id = record.workstream;
   const lease = leaseOf(record);
-  return withLock(recordLockPath(root, id), async () => {
+  const path = recordLockPath(root, id);
+  const write = async (): Promise<boolean> => {
     const now = readRecord(root, id);
     if (now.kind !== 'record' || !holdsLease(now.record, lease) || now.record.status !== record.status)
       return false;
     await requestStop(root, id, lease);
     return true;
-  });
+  };
+  try {
+    return await withLock(path, write, FROZEN_MS);
+  } catch (error) {
+    if (!(error instanceof OrchError) || error.code !== 'LOCK_HELD') throw error;
+    // A worker that is frozen in the middle of a write never gives the lock back. No other attempt can begin while
+    // it has it, and a word for an attempt that has ended stops nobody: here the lock is not needed.
+    return holdsLock(path, record) ? write() : withLock(path, write);
+  }
+}
+
+/** True if the worker of `record` is who holds the lock. */
+function holdsLock(path: string, { pid, identity }: StatusRecord): boolean {
+  const holder = lockHolder(path);
+  if (typeof holder === 'string' || identity === null) return false;
+  const { boot_id, start_time } = holder.identity;
+  return holder.pid === pid && boot_id === identity.boot_id && start_time === identity.start_time;
 }
 
 const REASON = { code: 'stopped', message: 'a person stopped it' };

@@ -1,4 +1,4 @@
-import { existsSync, utimesSync } from 'node:fs';
+import { existsSync, rmSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
@@ -39,6 +39,15 @@ async function expectStopped(rig: Rig): Promise<void> {
   for (const file of ['.pids/A.pid', '.status/A.heartbeat', '.status/A.stop']) {
     expect([file, existsSync(join(rig.root, file))]).toEqual([file, false]);
   }
+}
+
+/** Gives the lock of A's record to its worker: see lib/store/lock.ts. */
+function holdLock(rig: Rig): void {
+  const { pid, identity } = rig.record('A') as { pid: number; identity: Record<string, string | number> };
+  const { start_time, boot_id, pid_namespace, host } = identity;
+  const parts = ['0'.repeat(32), pid, start_time, boot_id, pid_namespace, host];
+  rmSync(join(rig.root, '.status/A.lock'), { recursive: true, force: true });
+  rig.write(`.status/A.lock/${parts.map((part) => encodeURIComponent(String(part))).join('~')}`, '');
 }
 
 /** The next attempt goes on from the checkpoint. */
@@ -143,11 +152,12 @@ describe('orch stop', () => {
     await expectStopped(rig);
   });
 
-  it('ends a frozen worker with its whole tree after the grace', async () => {
+  it.each(['at work', 'in the middle of a write'])('ends a worker that is frozen %s, with its whole tree', async (where) => {
     const rig = rigOf(PLAN);
     const worker = await launchUntilTwo(rig);
     const { pid } = await untilRuns(rig, 'A', 'two');
     signal(worker, 'SIGSTOP');
+    if (where !== 'at work') holdLock(rig);
     expect(await rig.orch(['stop', 'A', '--grace', '1s'])).toMatchObject({ code: 0 });
     expect([worker, pid].map(isAlive)).toEqual([false, false]);
     await expectStopped(rig);

@@ -36,14 +36,13 @@ const DIAGRAM: Record<State, readonly State[]> = {
 const REWRITTEN: readonly State[] = ['pending', 'blocked', 'running'];
 
 describe('mayAdvance', () => {
-  it.each(STATES.flatMap((from) => STATES.map((to) => [from, to] as const)))(
-    '%s → %s as in the contract',
-    (from, to) => {
+  it.each(STATES)('goes on from %s as in the contract', (from) => {
+    for (const to of STATES) {
       const allowed = WRITERS.filter((writer) => mayAdvance(from, to, writer));
       const expected = DIAGRAM[from].includes(to) || (from === to && REWRITTEN.includes(from));
-      expect(allowed.length > 0).toBe(expected);
-    },
-  );
+      expect(allowed.length > 0, `${from} → ${to}`).toBe(expected);
+    }
+  });
 
   it('keeps the lease rules of section 1', () => {
     for (const from of STATES) {
@@ -126,12 +125,14 @@ const event: fc.Arbitrary<RecordEvent> = fc.oneof(
 
 describe('advance', () => {
   it('never leaves the table nor the schema, over any sequence of events', () => {
-    const step = fc.tuple(event, fc.constantFrom(...WRITERS), fc.nat(1e9));
+    // Mostly by one who may, or few would get anywhere.
+    const step = fc.tuple(event, fc.constantFrom(...WRITERS), fc.nat(5), fc.nat(1e9));
     const seen = new Set<string>();
     fc.assert(
       fc.property(anyRecord, fc.array(step, { maxLength: 30 }), (first, steps) => {
         let record = first;
-        for (const [next, writer, now] of steps) {
+        for (const [next, anyone, luck, now] of steps) {
+          const writer = luck === 0 ? anyone : usualWriter(next);
           const before: StatusRecord = structuredClone(record);
           try {
             const after = advance(record, next, writer, now);
@@ -200,6 +201,11 @@ describe('advance', () => {
     expect(next['depends_on_total']).toBe(300);
   });
 });
+
+function usualWriter(next: RecordEvent): Writer {
+  if (next.type === 'end') return 'settler';
+  return ['run', 'progress', 'complete'].includes(next.type) ? 'worker' : 'orchestrator';
+}
 
 function readBack(record: StatusRecord): StatusRecord {
   const parsed = parseRecord(encodeRecord(record));

@@ -1,80 +1,15 @@
+import { type LaunchArgs, launchOptions, launchRequest } from '../launch-options.ts';
 import { launchPlan } from '../launch-plan.ts';
-import { countOption, durationOption } from '../options.ts';
 import type { Verb } from '../verb.ts';
 
-type Args = {
-  plan?: string[] | undefined;
-  'max-parallel': number;
-  only?: string[] | undefined;
-  skip?: string[] | undefined;
-  tool?: string[] | undefined;
-  base: string;
-  timeout: string;
-  'task-timeout': string;
-  'stall-timeout': string;
-  restart: number;
-  fresh: boolean;
-  'dry-run': boolean;
-  'allow-dirty': boolean;
-};
-
 /** `orch launch`: starts the background orchestrator and returns once the first workers have reported. */
-export const verb: Verb<Args> = {
+export const verb: Verb<LaunchArgs> = {
   command: 'launch [plan..]',
   describe: 'Start workstreams in the background; they outlive this terminal',
   builder: (yargs) =>
-    yargs
-      .positional('plan', {
-        type: 'string',
-        array: true,
-        describe: 'Plan files or folders (default: orch.plan.yaml, workstreams/)',
-      })
-      .option('max-parallel', { type: 'number', default: 3, describe: 'How many workers at once' })
-      .option('only', { type: 'string', array: true, describe: 'Only these workstreams' })
-      .option('skip', { type: 'string', array: true, describe: 'All but these workstreams' })
-      .option('tool', { type: 'string', array: true, describe: 'Tools to try, first choice first' })
-      .option('base', { type: 'string', default: 'HEAD', describe: 'Where the branches start' })
-      .option('timeout', { type: 'string', default: '8h', describe: 'For one attempt of a workstream' })
-      .option('task-timeout', { type: 'string', default: '2h', describe: 'For one task' })
-      .option('stall-timeout', { type: 'string', default: '30m', describe: 'Without output and CPU use' })
-      .option('restart', { type: 'number', default: 2, describe: 'Automatic restarts after a crash' })
-      .option('fresh', {
-        type: 'boolean',
-        default: false,
-        describe: 'Start over from the base; earlier work is salvaged',
-      })
-      .option('dry-run', {
-        type: 'boolean',
-        default: false,
-        describe: 'Show what would happen; touch nothing',
-      })
-      .option('allow-dirty', {
-        type: 'boolean',
-        default: false,
-        describe: 'Launch although tracked files have changes',
-      })
+    launchOptions(yargs)
       .example('$0 launch', 'the plan of this repository')
       .example('$0 launch plans/night.yaml --max-parallel 6', 'six workers at once')
       .example('$0 launch --only WS-001 WS-002', 'a part of the plan') as never,
-  handle: async (args) =>
-    launchPlan({
-      root: args.root,
-      plan: args.plan ?? [],
-      only: args.only ?? [],
-      skip: args.skip ?? [],
-      base: args.base,
-      fresh: args.fresh,
-      dryRun: args['dry-run'],
-      allowDirty: args['allow-dirty'],
-      json: args.json,
-      quiet: args.quiet,
-      options: {
-        maxParallel: countOption('max-parallel', args['max-parallel'], 1),
-        restart: countOption('restart', args.restart, 0),
-        timeoutMs: durationOption('timeout', args.timeout),
-        taskTimeoutMs: durationOption('task-timeout', args['task-timeout']),
-        stallTimeoutMs: durationOption('stall-timeout', args['stall-timeout']),
-        tool: args.tool ?? null,
-      },
-    }),
+  handle: (args) => launchPlan(launchRequest(args)),
 };
