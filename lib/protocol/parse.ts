@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { STATUS_SCHEMA, type StatusRecord, StatusRecordSchema } from './status.ts';
+import { checkRecord, STATUS_SCHEMA, type StatusRecord } from './status.ts';
 
 /** A record that another program wrote; see "Foreign workers" in docs/protocol.md. */
 export type ForeignRecord = {
@@ -68,9 +68,9 @@ export function parseRecord(text: string): ParsedRecord {
     return { kind: 'unreadable', message: 'a record must be a JSON object', line: 1, column: 1 };
   }
   if (!('schema' in value)) return foreign(text, value as Record<string, unknown>);
-  const checked = v.safeParse(StatusRecordSchema, value);
+  const checked = checkRecord(value);
   if (checked.success) return { kind: 'record', record: checked.output };
-  const issue = checked.issues[0];
+  const { issue } = checked;
   const path = v.getDotPath(issue) ?? '';
   const at = text.indexOf(`"${path.split('.').at(-1) ?? ''}"`);
   const message =

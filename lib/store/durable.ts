@@ -1,7 +1,6 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { lstat, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { errnoOf, OrchError } from '../errors.ts';
 
 /** The library takes `false`, its types do not. Without it, it would stat and chown for nothing. */
@@ -27,6 +26,8 @@ export async function writeDurably(path: string, text: string): Promise<void> {
   const bytes = Buffer.byteLength(text);
   try {
     const tmpfileCreated = (temporary: string): void => reserve(temporary, bytes);
+    // Lazily: `orch status` reads next to what writes, and never writes.
+    const { default: writeFileAtomic } = await import('write-file-atomic');
     await writeFileAtomic(path, text, { fsync: true, chown: KEEP_OWNER, mode: 0o600, tmpfileCreated });
   } catch (error) {
     throw asWriteFault(path, error);

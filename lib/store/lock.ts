@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import lockfile from 'proper-lockfile';
 import { errnoOf, OrchError } from '../errors.ts';
 import { identify, judge } from '../process/identity.ts';
 import type { Identity } from '../protocol/status.ts';
@@ -186,6 +185,8 @@ export async function takeLock(path: string, options: LockOptions): Promise<Rele
   const onLost =
     options.onLost ??
     ((error: Error) => process.stderr.write(`orch: lock ${path} was lost: ${error.message}\n`));
+  // Lazily: `orch status` takes no lock.
+  const { default: lockfile } = await import('proper-lockfile');
   try {
     return await lockfile.lock(path, {
       lockfilePath: path,

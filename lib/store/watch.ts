@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { watch } from 'chokidar';
 import { statusDir } from '../protocol/layout.ts';
 
@@ -10,7 +11,7 @@ export function watchStatus(root: string, onHint: () => void): { close(): Promis
     depth: 0,
     ignoreInitial: true,
     // Heartbeats and locks come and go all the time and say nothing new.
-    ignored: (path) => path.endsWith('.heartbeat') || path.includes('.lock'),
+    ignored: (path) => path.endsWith('.heartbeat') || basename(path).includes('.lock'),
   });
   watcher.on('all', onHint);
   // Out of inotify watches, a folder removed: the tick goes on looking.

@@ -1,6 +1,6 @@
 import { existsSync, rmSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   BOUND_MS,
   checkpointsOf,
@@ -67,7 +67,6 @@ describe('SIGTERM from somebody else', () => {
     const orchestrator = await orchestratorOf(rig);
     // Nobody else settles or restarts before this test has looked.
     signal(orchestrator, 'SIGSTOP');
-    onTestFinished(() => signal(orchestrator, 'SIGCONT'));
     signal(worker, name);
     await until(() => !isAlive(worker), { what: 'the worker to end' });
     expect(rig.record('A')).toMatchObject({ status: 'crashed', signal: name, reason: { code: 'terminated' } });

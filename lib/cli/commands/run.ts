@@ -11,10 +11,10 @@ import { followUntilFinal } from '../follow.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { type LaunchArgs, launchOptions, launchRequest } from '../launch-options.ts';
 import { freezePlan, type LaunchRequest, launchPlan, showDryRun, startRun } from '../launch-plan.ts';
-import type { Verb } from '../verb.ts';
 import { findRoot } from '../root.ts';
 import { stopWorkstream } from '../stop-workstream.ts';
 import { tellEnd } from '../tell-end.ts';
+import type { Verb } from '../verb.ts';
 
 type Args = LaunchArgs & { detached: boolean; wait: boolean };
 

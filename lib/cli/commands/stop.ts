@@ -3,6 +3,7 @@ import { pollStatus } from '../../orchestrate/poll.ts';
 import { type Actor, audit } from '../../store/events.ts';
 import { listRecordIds } from '../../store/records.ts';
 import { writeHold } from '../../store/signs.ts';
+import { requireShown } from '../known.ts';
 import { durationOption } from '../options.ts';
 import { findState } from '../root.ts';
 import { type Stopped, stopWorkstream } from '../stop-workstream.ts';
@@ -37,7 +38,7 @@ export const verb: Verb<Args> = {
       throw new OrchError('USAGE', 'which workstreams?', { hint: 'Name them, or use --all.' });
     }
     // Ids that nobody knows are refused before anything is stopped.
-    await pollStatus(root, { ids, usage: false });
+    requireShown(await pollStatus(root, { ids }), ids);
     const graceMs = durationOption('grace', args.grace);
     const actor: Actor = { role: 'stop', pid: process.pid };
     if (args.all) {
