@@ -1,4 +1,5 @@
 import { OrchError } from '../errors.ts';
+import type { Done } from '../orchestrate/act.ts';
 import { orchestrate, PERMISSIONS } from '../orchestrate/loop.ts';
 import { newMemory } from '../orchestrate/observe.ts';
 import { passGate } from '../process/gate.ts';
@@ -29,15 +30,7 @@ export async function orchestrateInBackground(root: string): Promise<number> {
     const role = await takeRole(root, actor, ROLE_BOUND_MS, onLost);
     log(`orchestrating as pid ${process.pid}`);
     const memory = newMemory();
-    const onDone = ({
-      action,
-      ok,
-      note,
-    }: {
-      action: { type: string; id: string | null };
-      ok: boolean;
-      note: string;
-    }): void => log(`${action.type} ${action.id ?? ''} ${ok ? 'done' : 'not done'} ${note}`);
+    const onDone = tellChanges(log);
     try {
       await orchestrate(
         { root, permissions: PERMISSIONS.orchestrate, mode: 'detached', actor, memory, onDone },
@@ -56,4 +49,16 @@ export async function orchestrateInBackground(root: string): Promise<number> {
     }
     throw error;
   }
+}
+
+/** Tells what was done; what cannot be done is tried at each tick, and told when that changes. */
+function tellChanges(log: (text: string) => void): (done: Done) => void {
+  const told = new Map<string, string>();
+  return ({ action, ok, note }) => {
+    const what = `${action.type} ${action.id ?? ''}`;
+    const result = `${ok ? 'done' : 'not done'} ${note}`;
+    if (!ok && told.get(what) === result) return;
+    told.set(what, result);
+    log(`${what} ${result}`);
+  };
 }

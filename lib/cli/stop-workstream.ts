@@ -7,7 +7,7 @@ import { recordLockPath } from '../protocol/layout.ts';
 import { type AliveRecord, isAliveState, isFinal, type StatusRecord } from '../protocol/status.ts';
 import { type Actor, audit } from '../store/events.ts';
 import { lockHolder, withLock } from '../store/lock.ts';
-import { readPlan } from '../store/plans.ts';
+import { planInForce } from '../store/plans.ts';
 import { changeRecord, holdsLease, leaseOf, readRecord } from '../store/records.ts';
 import { requestStop } from '../store/signs.ts';
 
@@ -29,7 +29,7 @@ export async function stopWorkstream(root: string, id: string, request: StopRequ
     if (read.kind !== 'record')
       return { workstream: id, ok: false, status: read.kind, note: 'it has no record that orch could stop' };
     const { record } = read;
-    const restarts = readPlan(root)?.options.restart ?? 0;
+    const restarts = planInForce(root)?.options.restart ?? 0;
     if (isFinal(record, restarts))
       return { workstream: id, ok: true, status: record.status, note: 'had ended already' };
     const stopped = isAliveState(record)

@@ -37,11 +37,21 @@ export async function pass(options: PassOptions): Promise<Pass> {
   const planned = decide(world, permissions);
   const done: Done[] = [];
   for (const action of planned) {
-    const result = await act(world, action, mode, actor);
+    const result = await tolerantAct(world, action, mode, actor);
     done.push(result);
     onDone?.(result);
   }
   return { world, done, planned };
+}
+
+/** One action that cannot be done now (a full disk, a busy lock) does not keep the others from being done. */
+async function tolerantAct(...[world, action, mode, actor]: Parameters<typeof act>): Promise<Done> {
+  try {
+    return await act(world, action, mode, actor);
+  } catch (error) {
+    if (!isPassing(error)) throw error;
+    return { action, ok: false, note: messageOf(error) };
+  }
 }
 
 /**

@@ -4,7 +4,7 @@ import { origin } from '../process/system.ts';
 import { heartbeatPath, pidPath, stopPath, worktreePath } from '../protocol/layout.ts';
 import type { PlannedWorkstream } from '../protocol/plan.ts';
 import { isAliveState, type StatusRecord } from '../protocol/status.ts';
-import { readPlan } from '../store/plans.ts';
+import { planInForce } from '../store/plans.ts';
 import { leaseOf, listRecordIds, type RecordRead, readRecord } from '../store/records.ts';
 import { type Heartbeat, isHeld, meansAttempt, readHeartbeat, readPid, readStop } from '../store/signs.ts';
 import type { Liveness, StaleFile, View, World } from './world.ts';
@@ -31,7 +31,7 @@ export type Observation = World & { bystanders: Bystander[] };
 
 /** Looks at everything once: records, signs and, in one scan, the process table. */
 export async function observe(root: string, memory: Memory): Promise<Observation> {
-  const plan = readPlan(root);
+  const plan = planInForce(root);
   const planned = new Map(plan?.workstreams.map((workstream) => [workstream.id, workstream]));
   const ids = [...planned.keys(), ...listRecordIds(root).filter((id) => !planned.has(id))];
   const reads = new Map(ids.map((id) => [id, readRecord(root, id)]));

@@ -101,7 +101,7 @@ function describe(world: Observation, action: Action): ReapAction[] {
 async function cleanFiles(root: string, dryRun: boolean, actions: ReapAction[], actor: Actor): Promise<void> {
   for (const leftover of await findLeftovers(root)) {
     const { path, why } = leftover;
-    if (!dryRun && !(await removeLeftover(root, leftover, false))) continue;
+    if (!dryRun && !(await removeLeftover(root, leftover))) continue;
     if (!dryRun) audit(root, actor, { event: 'remove', workstream: null, why, path });
     actions.push({ action: 'remove', target: path, workstream: null, pid: null, why });
   }

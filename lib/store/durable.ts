@@ -29,14 +29,15 @@ export async function writeDurably(path: string, text: string): Promise<void> {
     // Lazily: `orch status` reads next to what writes, and never writes.
     const { default: writeFileAtomic } = await import('write-file-atomic');
     await writeFileAtomic(path, text, { fsync: true, chown: KEEP_OWNER, mode: 0o600, tmpfileCreated });
+    // The library does not look at how much was written; a copy-on-write disk may still have run full.
+    if ((await stat(path)).size !== bytes) {
+      throw new OrchError('DISK_FULL', `${path} was cut short`, { hint: 'Free some space and try again.' });
+    }
+    await syncFolder(dirname(path));
   } catch (error) {
+    // After the rename, too: somebody may have removed the file or its folder meanwhile.
     throw asWriteFault(path, error);
   }
-  // The library does not look at how much was written; a copy-on-write disk may still have run full.
-  if ((await stat(path)).size !== bytes) {
-    throw new OrchError('DISK_FULL', `${path} was cut short`, { hint: 'Free some space and try again.' });
-  }
-  await syncFolder(dirname(path));
 }
 
 /**

@@ -19,11 +19,18 @@ export function makeFolders(root: string): void {
     }
     checkFolder(folder);
     try {
-      writeFileSync(join(folder, '.gitignore'), IGNORE, { flag: 'wx', mode: 0o600 });
+      hideFromGit(join(folder, '.gitignore'));
     } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw cannotMake(folder, error);
+      throw cannotMake(folder, error);
     }
   }
+}
+
+/** An empty file is one that a full disk cut short, or that a person left so: it hides nothing. */
+function hideFromGit(path: string): void {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined || (stats.isFile() && stats.size === 0))
+    writeFileSync(path, IGNORE, { mode: 0o600 });
 }
 
 function checkFolder(folder: string): void {

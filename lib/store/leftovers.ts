@@ -10,7 +10,7 @@ export type Leftover = { path: string; kind: 'temporary' | 'lock'; why: string }
 
 const TEMPORARY = /^(.+)\.(json|stop|pid)\.\d{1,10}$/;
 const ASIDE = /\.lock\.[0-9a-f]{32}$/;
-const EMPTY_ASIDE_MS = 600_000;
+const MOMENT_MS = 600_000;
 
 function namesIn(folder: string): string[] {
   try {
@@ -27,8 +27,11 @@ export async function findLeftovers(root: string): Promise<Leftover[]> {
   for (const folder of [statusDir(root), pidsDir(root)]) {
     for (const name of namesIn(folder)) {
       const path = join(folder, name);
-      if (TEMPORARY.test(name)) found.push({ path, kind: 'temporary', why: 'a write was interrupted' });
-      else if (name.endsWith('.lock') || ASIDE.test(name)) {
+      if (TEMPORARY.test(name)) {
+        // A hold is written by a person's command without a lock: only age tells that nobody writes it any more.
+        if (name.startsWith('_hold') && ageMsOf(path) < MOMENT_MS) continue;
+        found.push({ path, kind: 'temporary', why: 'a write was interrupted' });
+      } else if (name.endsWith('.lock') || ASIDE.test(name)) {
         const why = await deadLock(path, ASIDE.test(name));
         if (why !== null) found.push({ path, kind: 'lock', why });
       }
@@ -37,15 +40,18 @@ export async function findLeftovers(root: string): Promise<Leftover[]> {
   return found;
 }
 
+/** Milliseconds since it changed; 0 if it is gone. */
+function ageMsOf(path: string): number {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats === undefined ? 0 : Date.now() - stats.mtimeMs;
+}
+
 async function deadLock(path: string, aside: boolean): Promise<string | null> {
   const holder = lockHolder(path);
   if (holder === 'unknown') return null;
   if (holder === 'free') {
-    const stats = statSync(path, { throwIfNoEntry: false });
-    // Released while we looked.
-    if (stats === undefined) return null;
     // An empty folder is a free lock. One that was being made aside is empty for a moment only.
-    return aside && Date.now() - stats.mtimeMs < EMPTY_ASIDE_MS ? null : 'a lock without a holder';
+    return aside && ageMsOf(path) < MOMENT_MS ? null : 'a lock without a holder';
   }
   return (await judge(holder.pid, holder.identity)) === 'dead'
     ? `its holder (pid ${holder.pid}) is dead`
@@ -54,9 +60,9 @@ async function deadLock(path: string, aside: boolean): Promise<string | null> {
 
 /**
  * Removes a leftover; true if it was there. A temporary file goes under the lock that its writer would hold, so
- * that none is taken from a writer who is at it. `haveRole`: the caller holds the orchestrator's lock.
+ * that none is taken from a writer who is at it.
  */
-export async function removeLeftover(root: string, leftover: Leftover, haveRole: boolean): Promise<boolean> {
+export async function removeLeftover(root: string, leftover: Leftover): Promise<boolean> {
   const remove = async (): Promise<boolean> => {
     if (!existsSync(leftover.path)) return false;
     rmSync(leftover.path, { recursive: true, force: true });
@@ -66,7 +72,7 @@ export async function removeLeftover(root: string, leftover: Leftover, haveRole:
   const id = TEMPORARY.exec(leftover.path.split('/').at(-1) ?? '')?.[1] ?? '';
   try {
     if (!id.startsWith('_')) return await withLock(recordLockPath(root, id), remove);
-    return haveRole ? await remove() : await withLock(orchestratorLockPath(root), remove, 0);
+    return await withLock(orchestratorLockPath(root), remove, 0);
   } catch (error) {
     // Whoever holds it may be the writer.
     if (error instanceof OrchError && error.code === 'LOCK_HELD') return false;

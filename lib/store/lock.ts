@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, OrchError } from '../errors.ts';
 import { identify, judge } from '../process/identity.ts';
 import type { Identity } from '../protocol/status.ts';
@@ -9,7 +10,7 @@ import { asWriteFault } from './durable.ts';
 /**
  * Locks of short critical sections and of the orchestrator's role.
  *
- * proper-lockfile gives retries, release at exit and notice of a lost lock. Its way to take over a stale lock is
+ * proper-lockfile gives release at exit and notice of a lost lock. Its way to take over a stale lock is
  * not exclusive (moxystudio/node-proper-lockfile#121), so its `mkdir` and `rmdir` are replaced by ours, and age
  * never makes a lock stale. A lock is a folder that holds one empty file, whose name tells who holds it:
  *
@@ -23,10 +24,10 @@ import { asWriteFault } from './durable.ts';
 const NEVER_STALE_MS = 365 * 24 * 3_600_000;
 const UPDATE_MS = 3_600_000;
 /** 4 ms and more at first, then every 100 ms: short sections are over in a few milliseconds. */
-const RETRY = { minTimeout: 4, maxTimeout: 100, factor: 1.6, randomize: true };
+const RETRY = { firstMs: 4, longestMs: 100, factor: 1.6 };
 const SEPARATOR = '~';
 
-export type LockOwner = { pid: number; identity: Identity };
+export type LockOwner = { pid: number; identity: Identity; nonce: string };
 export type LockOptions = { boundMs: number; onLost?: (error: Error) => void };
 export type Release = () => Promise<void>;
 
@@ -54,7 +55,11 @@ function parseOwner(name: string): LockOwner | null {
     return null;
   if (boot_id === undefined || pid_namespace === undefined || host.length === 0) return null;
   const start = { start_time: Number(startTime), session: null, token: '' };
-  return { pid: Number(pid), identity: { host: host.join(SEPARATOR), boot_id, pid_namespace, ...start } };
+  return {
+    nonce,
+    pid: Number(pid),
+    identity: { host: host.join(SEPARATOR), boot_id, pid_namespace, ...start },
+  };
 }
 
 function decodeParts(name: string): string[] {
@@ -80,12 +85,27 @@ export function lockHolder(path: string): LockOwner | 'free' | 'unknown' {
   return others.length > 0 ? 'unknown' : (parseOwner(name) ?? 'unknown');
 }
 
+/** Nonces of the locks that this process has or is taking. */
+const current = new Set<string>();
+
+/** True for a mark of this very process that it failed to remove: on a disk that was read-only for a moment. */
+async function isLeftByUs({ pid, identity, nonce }: LockOwner): Promise<boolean> {
+  if (pid !== process.pid || current.has(nonce)) return false;
+  const me = await whoAmI();
+  const fields = ['start_time', 'boot_id', 'pid_namespace', 'host'] as const;
+  return fields.every((field) => identity[field] === me[field]);
+}
+
+async function isOver(owner: LockOwner): Promise<boolean> {
+  return (await isLeftByUs(owner)) || (await judge(owner.pid, owner.identity)) === 'dead';
+}
+
 /** Takes the holder's mark away if the holder is proved dead. True if the lock may be tried again at once. */
 async function breakIfDead(path: string): Promise<boolean> {
   const names = fs.readdirSync(path);
   for (const name of names) {
     const owner = parseOwner(name);
-    if (owner === null || (await judge(owner.pid, owner.identity)) !== 'dead') return false;
+    if (owner === null || !(await isOver(owner))) return false;
     try {
       fs.unlinkSync(join(path, name));
     } catch (error) {
@@ -108,10 +128,19 @@ export async function clearDeadLock(path: string): Promise<boolean> {
   }
 }
 
+/** The state folder alone, never the way to it: a repository that was deleted stays deleted. */
+function makeFolder(folder: string): void {
+  try {
+    fs.mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+}
+
 function take(path: string, owner: string, nonce: string): void {
   const aside = join(dirname(path), `${basename(path)}.${nonce}`);
   // The folder too: whoever deletes `.status` under a live worker loses records, not the work.
-  fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path));
   fs.mkdirSync(aside, { mode: 0o700 });
   try {
     fs.closeSync(fs.openSync(join(aside, owner), 'wx', 0o600));
@@ -187,22 +216,54 @@ export async function takeLock(path: string, options: LockOptions): Promise<Rele
     ((error: Error) => process.stderr.write(`orch: lock ${path} was lost: ${error.message}\n`));
   // Lazily: `orch status` takes no lock.
   const { default: lockfile } = await import('proper-lockfile');
+  current.add(nonce);
   try {
-    return await lockfile.lock(path, {
-      lockfilePath: path,
-      realpath: false,
-      stale: NEVER_STALE_MS,
-      update: UPDATE_MS,
-      retries: {
-        ...RETRY,
-        retries: options.boundMs === 0 ? 0 : 8 + Math.ceil(options.boundMs / RETRY.maxTimeout),
-      },
-      fs: lockFileSystem(owner, nonce),
-      onCompromised: onLost,
-    });
+    const take = (): Promise<Release> =>
+      lockfile.lock(path, {
+        lockfilePath: path,
+        realpath: false,
+        stale: NEVER_STALE_MS,
+        update: UPDATE_MS,
+        fs: lockFileSystem(owner, nonce),
+        onCompromised: onLost,
+      });
+    const release = await retried(take, options.boundMs);
+    return () => letGo(path, nonce, release);
   } catch (error) {
+    current.delete(nonce);
     if (errnoOf(error) !== 'ELOCKED') throw asWriteFault(path, error);
     throw heldBy(path, error);
+  }
+}
+
+/** What a disk says of itself: asking again within seconds is in vain, and a worker has other things to do. */
+const DISK_SAYS_NO: ReadonlySet<string> = new Set(['EROFS', 'ENOSPC', 'EDQUOT', 'EACCES', 'EPERM']);
+
+async function retried(take: () => Promise<Release>, boundMs: number): Promise<Release> {
+  const triesMax = boundMs === 0 ? 0 : 8 + Math.ceil(boundMs / RETRY.longestMs);
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await take();
+    } catch (error) {
+      if (tries >= triesMax || DISK_SAYS_NO.has(errnoOf(error) ?? '')) throw error;
+      await sleep(Math.min((1 + Math.random()) * RETRY.firstMs * RETRY.factor ** tries, RETRY.longestMs));
+    }
+  }
+}
+
+/**
+ * What was done under the lock is done, whether or not its mark can be removed. A mark that stays is broken by
+ * whoever comes next: by this process at once, by others when it is dead.
+ */
+async function letGo(path: string, nonce: string, release: Release): Promise<void> {
+  try {
+    await release();
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === null || ['ERELEASED', 'ENOTACQUIRED'].includes(errno)) throw error;
+    process.stderr.write(`orch: lock ${path} could not be removed (${errno})\n`);
+  } finally {
+    current.delete(nonce);
   }
 }
 

@@ -37,6 +37,20 @@ export function readPlan(root: string): FrozenPlan | null {
   return value as FrozenPlan;
 }
 
+/**
+ * The plan that work is launched by. A damaged one is as none: what runs goes on and what died is settled, but
+ * nothing begins until another launch writes it anew.
+ * @throws OrchError IO where it is there and cannot be read.
+ */
+export function planInForce(root: string): FrozenPlan | null {
+  try {
+    return readPlan(root);
+  } catch (error) {
+    if (error instanceof OrchError && error.code === 'PLAN_INVALID') return null;
+    throw error;
+  }
+}
+
 /** The workstream `id` of a plan, or null. */
 export function plannedWorkstream(plan: FrozenPlan | null, id: string): PlannedWorkstream | null {
   return plan?.workstreams.find((workstream) => workstream.id === id) ?? null;

@@ -13,6 +13,13 @@ export type Reporter = {
   end(event: Extract<RecordEvent, { type: 'end' | 'complete' }>): Promise<void>;
 };
 
+type ReportEvent = Extract<RecordEvent, { type: 'progress' | 'end' | 'complete' }>;
+
+/** True for what keeps a record from being written for a while, and says nothing about the work. */
+function isPassing(error: unknown): error is OrchError {
+  return error instanceof OrchError && ['DISK_FULL', 'IO', 'LOCK_HELD'].includes(error.code);
+}
+
 const LAST_WORD_TRIES = 120;
 const LAST_WORD_PAUSE_MS = 5_000;
 
@@ -29,8 +36,11 @@ export function makeReporter(
 ): Reporter {
   const id = first.workstream;
   let mine = first;
+  /** What could not be written: it goes with whatever is written next. */
+  let untold: Progress = {};
 
-  const write = async (event: RecordEvent): Promise<void> => {
+  const write = async (reported: ReportEvent): Promise<void> => {
+    const event: RecordEvent = { ...reported, patch: { ...untold, ...reported.patch } };
     let change: Change = await changeRecord(root, id, lease, 'worker', actor, event);
     if (!change.ok && (change.current.kind === 'missing' || change.current.kind === 'unreadable')) {
       // Somebody deleted or damaged the record of a live worker, who alone knows what it said.
@@ -42,6 +52,7 @@ export function makeReporter(
       throw new OrchError('LEASE_LOST', `the record of ${id} now belongs to another attempt`);
     }
     mine = change.record;
+    untold = {};
   };
 
   return {
@@ -50,9 +61,9 @@ export function makeReporter(
       try {
         await write({ type: 'progress', patch });
       } catch (error) {
-        if (!(error instanceof OrchError) || !(error.code === 'DISK_FULL' || error.code === 'IO'))
-          throw error;
+        if (!isPassing(error)) throw error;
         process.stderr.write(`orch: ${error.message}\n`);
+        untold = { ...untold, ...patch };
         mine = { ...mine, ...patch } as StatusRecord;
       }
     },
@@ -62,8 +73,7 @@ export function makeReporter(
           await write(event);
           return;
         } catch (error) {
-          const passing = error instanceof OrchError && ['DISK_FULL', 'IO', 'LOCK_HELD'].includes(error.code);
-          if (!passing || tries === LAST_WORD_TRIES) throw error;
+          if (!isPassing(error) || tries === LAST_WORD_TRIES) throw error;
           process.stderr.write(`orch: ${error.message}; trying again\n`);
           await new Promise((resolve) => setTimeout(resolve, LAST_WORD_PAUSE_MS));
         }

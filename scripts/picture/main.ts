@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,5 +43,7 @@ try {
   writeFileSync(svg, toSvg(screens, SIZE.columns, 'orch demo: left, polled, and watched again'));
 } finally {
   terminal.end();
-  rmSync(folder, { recursive: true, force: true });
+  // Where something went wrong, workers may still be at it.
+  spawnSync(process.execPath, [orch, 'stop', '--all', '--quiet', '--root', join(folder, 'shop')]);
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }

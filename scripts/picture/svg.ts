@@ -16,8 +16,7 @@ const PALETTE = [
   ['#3b4252', '#f07178', '#a5d66b', '#e6c15c', '#7aa2f7', '#c792ea', '#5fd0d8', '#d6dbe4'],
   ['#7c869a', '#f07178', '#a5d66b', '#e6c15c', '#7aa2f7', '#c792ea', '#5fd0d8', '#ffffff'],
 ] as const;
-// biome reads an escape in a pattern as a slip; here it is what is looked for.
-const SGR = new RegExp(`${String.fromCharCode(27)}\\[([\\d;]*)m`, 'g');
+const SGR = /\u001b\[([\d;]*)m/g;
 const PLAIN: Style = { fill: FOREGROUND, bold: false };
 
 function styled(style: Style, codes: string): Style {

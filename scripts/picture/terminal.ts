@@ -27,11 +27,13 @@ export function openTerminal(
   env: Readonly<Record<string, string>>,
 ): Terminal {
   const tmux = (...args: string[]): string =>
-    execFileSync('tmux', ['-L', `orch-picture-${process.pid}`, '-f', '/dev/null', ...args], { encoding: 'utf8' });
-  const settings = Object.entries(env).flatMap(([name, value]) => ['-e', `${name}=${value}`]);
+    execFileSync('tmux', ['-L', `orch-picture-${process.pid}`, '-f', '/dev/null', ...args], {
+      encoding: 'utf8',
+    });
+  const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const { columns, rows } = size;
-  const shell = 'exec bash --noprofile --norc';
-  tmux('new-session', '-d', '-x', String(columns), '-y', String(rows), '-c', cwd, ...settings, shell);
+  const shell = ['env', ...settings, 'bash', '--noprofile', '--norc'];
+  tmux('new-session', '-d', '-x', String(columns), '-y', String(rows), '-c', cwd, ...shell);
   const capture = (): string => tmux('capture-pane', '-e', '-p');
   return {
     async type(line) {

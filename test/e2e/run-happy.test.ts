@@ -27,6 +27,38 @@ const GIT_VARIABLES = {
   GIT_AUTHOR_NAME: 'Nobody',
   GIT_DIR: '/nonexistent',
 };
+/** Settings that people have, each of which would change what a careless git command does or prints. */
+const GIT_CONFIG = `
+[commit]
+	gpgSign = true
+	template = /nonexistent
+[gpg]
+	program = /bin/false
+[core]
+	fsmonitor = true
+	autocrlf = input
+	abbrev = 4
+	pager = false
+	editor = false
+[status]
+	showUntrackedFiles = no
+	short = true
+	branch = true
+[color]
+	ui = always
+[log]
+	showSignature = true
+[i18n]
+	logOutputEncoding = latin1
+[worktree]
+	guessRemote = true
+[checkout]
+	defaultRemote = nowhere
+[merge]
+	ff = only
+[user]
+	useConfigOnly = true
+`;
 const HOOKS = ['pre-commit', 'commit-msg', 'post-commit', 'post-checkout', 'reference-transaction'];
 
 let out = '';
@@ -100,7 +132,9 @@ beforeAll(async () => {
     writeFileSync(path, `#!/bin/sh\necho ${hook} >> ${out}/hooks\n`);
     chmodSync(path, 0o755);
   }
-  launched = await rig.orch(['launch', '--max-parallel', '1'], { env: { ...MODEL_KEYS, ...GIT_VARIABLES } });
+  writeFileSync(join(out, '.gitconfig'), GIT_CONFIG);
+  const env = { ...MODEL_KEYS, ...GIT_VARIABLES, HOME: out, XDG_CONFIG_HOME: out };
+  launched = await rig.orch(['launch', '--max-parallel', '1'], { env });
   // The base is frozen: what the user commits meanwhile is not in workstreams that start later.
   rig.write('later.txt', 'later\n');
   rig.git('add', 'later.txt');
@@ -261,6 +295,17 @@ describe('a run in which all goes well', () => {
         .toString();
     expect(part('.logs/first.log', runs[1]?.log)).toBe('to stdout\n');
     expect(part('.logs/first.err', runs[1]?.err)).toBe('to stderr\n');
+  });
+
+  it('prints the logs', async () => {
+    const [stdout, stderr, last] = await Promise.all([
+      rig.orch(['logs', 'first']),
+      rig.orch(['logs', 'first', '--stderr']),
+      rig.orch(['logs', 'first', '-n', '1', '--attempt', '1']),
+    ]);
+    expect([stdout.code, `${stdout.stdout}\n`]).toEqual([0, rig.read('.logs/first.log')]);
+    expect([stderr.code, stderr.stdout]).toEqual([0, 'to stderr']);
+    expect(`${last.stdout}\n`).toBe(rig.read('.logs/first.log').match(/.*\n$/)?.[0]);
   });
 
   it('keeps the history of tool runs and checks', () => {

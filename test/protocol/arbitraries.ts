@@ -117,7 +117,7 @@ const BY_STATE: Record<State, Record<string, fc.Arbitrary<unknown>>> = {
   conflict: { ...ended, head: hash, reason },
 };
 
-export function recordIn(state: State): fc.Arbitrary<StatusRecord> {
+function recordIn(state: State): fc.Arbitrary<StatusRecord> {
   const fields = { ...common, ...BY_STATE[state], status: fc.constant(state) };
   return fc.record(fields, { noNullPrototype: true }) as fc.Arbitrary<unknown> as fc.Arbitrary<StatusRecord>;
 }

@@ -29,6 +29,8 @@ export type Run = {
   pid: number;
   start: bigint;
   end: bigint | null;
+  /** Whether it had a checkpoint before it began; null where the task does not look. */
+  wasDone: boolean | null;
 };
 
 /** All executions so far, in the order in which they began. */
@@ -36,8 +38,9 @@ export function runsOf(rig: Rig, workstream?: string): Run[] {
   const path = join(rig.aside, 'ledger');
   const runs: Run[] = [];
   for (const line of existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []) {
-    const [what, id = '', task = '', attempt, pid, at = '0'] = line.split(' ');
-    const run = { workstream: id, task, attempt: Number(attempt), pid: Number(pid) };
+    const [what, id = '', task = '', attempt, pid, at = '0', done] = line.split(' ');
+    const wasDone = done === undefined ? null : done !== '0';
+    const run = { workstream: id, task, attempt: Number(attempt), pid: Number(pid), wasDone };
     if (what === 'start') runs.push({ ...run, start: BigInt(at), end: null });
     const begun = runs.findLast((one) => one.pid === run.pid && one.task === task && one.workstream === id);
     if (what === 'end' && begun !== undefined) begun.end = BigInt(at);
@@ -108,8 +111,8 @@ export async function orchestratorOf(rig: Rig): Promise<number> {
 }
 
 /**
- * Whatever happened before: all is completed; each task has one checkpoint, was never begun again after it had
- * ended, and no two attempts overlapped; nothing runs any more, and no file of a live worker is left.
+ * Whatever happened before: all is completed; each task has one checkpoint, was never begun again once it had
+ * it, and no two attempts overlapped; nothing runs any more, and no file of a live worker is left.
  */
 export async function expectAllDone(rig: Rig, ids: readonly string[]): Promise<void> {
   for (const id of ids) {
@@ -123,21 +126,22 @@ export async function expectAllDone(rig: Rig, ids: readonly string[]): Promise<v
   await until(() => rig.processes().length === 0, { what: `no process of ${rig.root} to be left` });
 }
 
-/** One checkpoint commit a task, all on the branch; no task began again once it had ended. */
+/** One checkpoint a task, all on the branch; no task began again once it had one. */
 export function expectEachTaskOnce(rig: Rig, id: string): void {
   const runs = runsOf(rig, id);
-  const ended = runs.filter(({ end }) => end !== null).map(({ task }) => task);
-  expect(ended).toEqual([...new Set(ended)]);
-  for (const task of ended) expect(runs.findLast((run) => run.task === task)?.end).not.toBeNull();
+  expect(runs.filter(({ wasDone }) => wasDone === true)).toEqual([]);
+  const tasks = new Set(runs.map(({ task }) => task));
+  for (const task of tasks) expect(runs.findLast((run) => run.task === task)?.end).not.toBeNull();
   const digests = checkpointsOf(rig, id);
   expect(digests).toEqual([...new Set(digests)]);
-  expect(digests).toHaveLength(ended.length);
+  expect(digests).toHaveLength(tasks.size);
   expect(rig.git('rev-parse', `refs/orch/checkpoint/${id}`)).toBe(rig.git('rev-parse', `orch/${id}`));
 }
 
 /** The digests of the tasks that have a checkpoint on the branch of a workstream. */
 export function checkpointsOf(rig: Rig, id: string): string[] {
-  const format = '%(trailers:key=Orch-Workstream,valueonly,separator=%x2C) %(trailers:key=Orch-Task,valueonly)';
+  const format =
+    '%(trailers:key=Orch-Workstream,valueonly,separator=%x2C) %(trailers:key=Orch-Task,valueonly)';
   const lines = rig.git('log', `--format=${format}`, `main..orch/${id}`).split('\n');
   return lines.flatMap((line) => (line.startsWith(`${id} `) ? [line.slice(id.length + 1)] : []));
 }

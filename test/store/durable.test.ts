@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -59,7 +60,7 @@ describe('writeDurably', () => {
 
   it('shows a reader the old text or the new one, also when the writer is killed', async () => {
     const path = join(makeFolder(), 'a.json');
-    for (let round = 0; round < 3; round += 1) {
+    for (let round = 0; round < 2; round += 1) {
       const writer = runProgram('write', [path]);
       await writer.line();
       for (let look = 0; look < 200; look += 1) {
@@ -88,6 +89,14 @@ describe('on a full disk', () => {
       const record = plainRecord({ status: 'running', pid: 1, identity: IDENTITY });
       expect(await createRecord(root, actor, record)).toMatchObject({ ok: true });
       const before = readFileSync(recordPath(root, 'WS-001'), 'utf8');
+      writeFileSync(join(root, 'larger'), 'old');
+      fill(join(root, 'filler'));
+      // Room for some of it: a short write must not pass for the whole.
+      truncateSync(join(root, 'filler'), statSync(join(root, 'filler')).size - 2 * 4096);
+      await expect(writeDurably(join(root, 'larger'), 'x'.repeat(20_000))).rejects.toMatchObject({
+        code: 'DISK_FULL',
+      });
+      expect(readFileSync(join(root, 'larger'), 'utf8')).toBe('old');
       fill(join(root, 'filler'));
 
       const event = { type: 'progress', patch: { progress: '1/1' } } as const;

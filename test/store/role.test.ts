@@ -161,11 +161,9 @@ describe('leftovers', () => {
 
     const found = await findLeftovers(root);
     expect(found).toHaveLength(temporaries.length + 4);
-    for (const leftover of found)
-      expect(await removeLeftover(root, leftover, false), leftover.path).toBe(true);
+    for (const leftover of found) expect(await removeLeftover(root, leftover), leftover.path).toBe(true);
     expect([...readdirSync(statusDir(root)), ...readdirSync(pidsDir(root))]).toEqual([]);
-    for (const leftover of found)
-      expect(await removeLeftover(root, leftover, false), leftover.path).toBe(false);
+    for (const leftover of found) expect(await removeLeftover(root, leftover), leftover.path).toBe(false);
   });
 
   it('are never what somebody uses or a person put there', async () => {
@@ -196,7 +194,7 @@ describe('leftovers', () => {
     await withLock(recordLockPath(root, id), async () => {
       const [leftover] = await findLeftovers(root);
       if (leftover === undefined) throw new Error('not found');
-      removed = removeLeftover(root, leftover, false);
+      removed = removeLeftover(root, leftover);
       await new Promise((resolve) => setImmediate(resolve));
       expect(readFileSync(path, 'utf8')).toBe('half');
     });
@@ -211,8 +209,9 @@ describe('leftovers', () => {
     expect(await ask('take 0')).toBe('taken');
     const [leftover] = await findLeftovers(root);
     if (leftover === undefined) throw new Error('not found');
-    expect(await removeLeftover(root, leftover, false)).toBe(false);
+    expect(await removeLeftover(root, leftover)).toBe(false);
     expect(readFileSync(path, 'utf8')).toBe('half');
-    expect(await removeLeftover(root, leftover, true)).toBe(true);
+    await ask('release');
+    expect(await removeLeftover(root, leftover)).toBe(true);
   });
 });
