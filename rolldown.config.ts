@@ -4,6 +4,7 @@ import { defineConfig } from 'rolldown';
 export default defineConfig({
   input: { orch: 'bin/orch.ts', worker: 'lib/worker/main.ts' },
   platform: 'node',
+  logLevel: 'warn',
   // jsonc-parser's main is UMD, which no bundler can follow; its module is ESM.
   resolve: { mainFields: ['module', 'main'] },
   output: {

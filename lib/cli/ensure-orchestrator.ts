@@ -3,11 +3,9 @@ import { OrchError } from '../errors.ts';
 import { builtFile } from '../executors/launch.ts';
 import { startOrchestrator } from '../process/background.ts';
 import { orchestratorLogPath } from '../protocol/layout.ts';
-import { isFinal } from '../protocol/status.ts';
 import { readPlan } from '../store/plans.ts';
-import { readRecord } from '../store/records.ts';
 import { currentOrchestrator } from '../store/role.ts';
-import { isHeld } from '../store/signs.ts';
+import { isWorkLeft } from '../store/work-left.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
 
 const starts = new Map<string, { pid: number; at: number; count: number }>();
@@ -22,7 +20,7 @@ const STARTS_MAX = 5;
 export async function ensureOrchestrator(root: string, always: boolean): Promise<void> {
   const current = await currentOrchestrator(root);
   if (current !== null && current.alive !== false) return;
-  if (!always && !hasOpenWork(root)) return;
+  if (!always && !isWorkLeft(root, readPlan(root))) return;
   const last = starts.get(root) ?? { pid: 0, at: Number.NEGATIVE_INFINITY, count: 0 };
   // The one that was just started needs a moment to write its name.
   if (performance.now() - last.at < SETTLE_MS) return;
@@ -39,15 +37,6 @@ export async function ensureOrchestrator(root: string, always: boolean): Promise
     logPath: orchestratorLogPath(root),
   });
   starts.set(root, { pid, at: performance.now(), count: last.count + 1 });
-}
-
-function hasOpenWork(root: string): boolean {
-  const plan = readPlan(root);
-  if (plan === null || isHeld(root)) return false;
-  return plan.workstreams.some(({ id }) => {
-    const read = readRecord(root, id);
-    return read.kind === 'missing' || (read.kind === 'record' && !isFinal(read.record, plan.options.restart));
-  });
 }
 
 const RESIGN_BOUND_MS = 60_000;

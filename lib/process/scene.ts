@@ -2,6 +2,7 @@ import { isId } from '../protocol/ids.ts';
 import { ENV } from '../protocol/layout.ts';
 import type { Identity } from '../protocol/status.ts';
 import { hasWord, type ProcessInfo } from './info.ts';
+import { isSameStart } from './system.ts';
 
 /** What the records tell of a workstream's latest worker. */
 export type WorkerTrace = {
@@ -71,7 +72,12 @@ export function survey(
   const listing = new Map(processes.map((info) => [info.pid, info]));
   const own = lineOf(listing, process.pid);
   const isCandidate = (info: ProcessInfo): boolean =>
-    !info.zombie && info.pid > 1 && !own.has(info.pid) && !isKernelThread(info) && !isOrchestrator(info);
+    !info.zombie &&
+    info.pid > 1 &&
+    !own.has(info.pid) &&
+    !isKernelThread(info) &&
+    !isOrchestrator(info) &&
+    !isFadingWorker(traces, info);
   const candidates = new Set(processes.filter(isCandidate));
   const scene: Scene = {
     root,
@@ -89,6 +95,17 @@ export function survey(
 
 function isKernelThread(info: ProcessInfo): boolean {
   return info.opaque && (info.pid === KTHREADD || info.ppid === KTHREADD);
+}
+
+/**
+ * A worker in the middle of its exit: nothing of its program is there any more, and in a moment it is gone. It is
+ * no leftover, and a signal would only look as if somebody had killed it.
+ */
+function isFadingWorker(traces: readonly WorkerTrace[], info: ProcessInfo): boolean {
+  if (!info.opaque) return false;
+  const isIt = ({ pid, identity }: WorkerTrace): boolean =>
+    pid === info.pid && identity !== null && isSameStart(info.startTime, identity.start_time);
+  return traces.some(isIt);
 }
 
 /** A process that has its token among its own arguments is the worker, whatever the records say. */

@@ -1,12 +1,21 @@
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
 import { judge } from '../process/identity.ts';
-import { orchestratorLockPath, pidsDir, recordLockPath, statusDir } from '../protocol/layout.ts';
+import {
+  orchestratorLockPath,
+  orchestratorPidPath,
+  pidsDir,
+  recordLockPath,
+  statusDir,
+} from '../protocol/layout.ts';
 import { clearDeadLock, lockHolder, withLock } from './lock.ts';
 
-/** What interrupted writers left: temporary files of write-file-atomic, and locks whose holders are dead. */
-export type Leftover = { path: string; kind: 'temporary' | 'lock'; why: string };
+/**
+ * What those who were killed left: temporary files of write-file-atomic, locks whose holders are dead, the PID
+ * file of an orchestrator.
+ */
+export type Leftover = { path: string; kind: 'temporary' | 'lock' | 'pid'; why: string };
 
 const TEMPORARY = /^(.+)\.(json|stop|pid)\.\d{1,10}$/;
 const ASIDE = /\.lock\.[0-9a-f]{32}$/;
@@ -37,7 +46,18 @@ export async function findLeftovers(root: string): Promise<Leftover[]> {
       }
     }
   }
-  return found;
+  // Last, so that the lock of a dead holder is told and removed by itself.
+  return [...found, ...(await staleOrchestratorPid(root))];
+}
+
+/** An orchestrator holds its lock as long as it lives. */
+async function staleOrchestratorPid(root: string): Promise<Leftover[]> {
+  const path = orchestratorPidPath(root);
+  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return [];
+  const holder = lockHolder(orchestratorLockPath(root));
+  if (holder === 'unknown') return [];
+  if (holder !== 'free' && (await judge(holder.pid, holder.identity)) !== 'dead') return [];
+  return [{ path, kind: 'pid', why: 'nobody orchestrates' }];
 }
 
 /** Milliseconds since it changed; 0 if it is gone. */
@@ -59,8 +79,8 @@ async function deadLock(path: string, aside: boolean): Promise<string | null> {
 }
 
 /**
- * Removes a leftover; true if it was there. A temporary file goes under the lock that its writer would hold, so
- * that none is taken from a writer who is at it.
+ * Removes a leftover; true if it was there. A file goes under the lock that its writer would hold, so that none is
+ * taken from a writer who is at it.
  */
 export async function removeLeftover(root: string, leftover: Leftover): Promise<boolean> {
   const remove = async (): Promise<boolean> => {
@@ -69,7 +89,7 @@ export async function removeLeftover(root: string, leftover: Leftover): Promise<
     return true;
   };
   if (leftover.kind === 'lock') return clearDeadLock(leftover.path);
-  const id = TEMPORARY.exec(leftover.path.split('/').at(-1) ?? '')?.[1] ?? '';
+  const id = TEMPORARY.exec(leftover.path.split('/').at(-1) ?? '')?.[1] ?? '_';
   try {
     if (!id.startsWith('_')) return await withLock(recordLockPath(root, id), remove);
     return await withLock(orchestratorLockPath(root), remove, 0);

@@ -2,6 +2,7 @@ import { type CheckpointState, commitCheckpoint } from '../git/checkpoint.ts';
 import { excludeUntracked } from '../git/tidy.ts';
 import { type PlannedTask, taskText } from '../protocol/plan.ts';
 import type { Outcome, Reason, ToolRun } from '../protocol/status.ts';
+import { cutText } from '../protocol/text.ts';
 import { audit, recordHistory } from '../store/events.ts';
 import { adapterNamed, toolsFor } from '../tools/registry.ts';
 import { supervise } from '../tools/supervise.ts';
@@ -15,6 +16,9 @@ export type Conclusion =
   | { status: 'completed'; head: string; reason: Reason | null }
   | { status: 'failed' | 'timed_out'; exitCode: number | null; signal: string | null; reason: Reason }
   | { status: 'interrupted' };
+
+/** A prompt can fill a page; what came of it stands behind it and must fit in the record too. */
+const quote = (text: string): string => JSON.stringify(cutText(text, 80));
 
 const RETRY_HINT = 'Look at `orch logs`, mend it, then run `orch retry`.';
 
@@ -81,7 +85,7 @@ async function setUp(attempt: Attempt, worktree: string): Promise<Conclusion | n
       const status = ended.how === 'timeout' || ended.how === 'stalled' ? 'timed_out' : 'failed';
       const reason = {
         code: 'setup_failed',
-        message: `setup \`${run}\`: ${ended.message}`,
+        message: `setup ${quote(run)}: ${ended.message}`,
         hint: RETRY_HINT,
       };
       return { status, exitCode, signal, reason };
@@ -131,7 +135,7 @@ async function doTask(
   if (result.outcome === 'killed') return { status: 'interrupted' };
   if (result.outcome !== 'done' && result.outcome !== 'no_change') {
     const { exitCode, signal } = result;
-    const message = `task ${index + 1}, ${JSON.stringify(taskText(task))}: ${result.message}`;
+    const message = `task ${index + 1}, ${quote(taskText(task))}: ${result.message}`;
     return {
       status: endOf(result.outcome),
       exitCode,
@@ -213,7 +217,7 @@ async function judgeChecks(
     ? 'not_installed'
     : 'verify_failed';
   const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
-  const message = `acceptance test ${JSON.stringify(first.text)}: ${first.message}${more}`;
+  const message = `acceptance test ${quote(first.text)}: ${first.message}${more}`;
   return { status: 'failed', exitCode: 1, signal: null, reason: { code, message, hint: RETRY_HINT } };
 }
 

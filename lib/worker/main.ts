@@ -5,14 +5,14 @@ import { startOrchestrator } from '../process/background.ts';
 import { passGate, watchParent } from '../process/gate.ts';
 import { killKin } from '../process/kill.ts';
 import { ENV, heartbeatPath, orchestratorLogPath, pidPath, stopPath } from '../protocol/layout.ts';
-import type { FrozenPlan } from '../protocol/plan.ts';
-import { isFinal, type Reason, type StatusRecord } from '../protocol/status.ts';
+import type { Reason } from '../protocol/status.ts';
 import type { RecordEvent } from '../protocol/transitions.ts';
 import { type Actor, audit, recordHistory } from '../store/events.ts';
-import { plannedWorkstream, readPlan } from '../store/plans.ts';
-import { changeRecord, type Lease, listRecordIds, readRecord } from '../store/records.ts';
+import { plannedWorkstream, planInForce, readPlan } from '../store/plans.ts';
+import { changeRecord, type Lease } from '../store/records.ts';
 import { currentOrchestrator } from '../store/role.ts';
 import { removeFile, removePid, writePid } from '../store/signs.ts';
+import { isWorkLeft } from '../store/work-left.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
 import { type Attempt, kinOf } from './attempt.ts';
 import { type Conclusion, carryOut } from './carry-out.ts';
@@ -94,7 +94,7 @@ async function main(): Promise<number> {
   removePid(root, id, process.pid);
   removeFile(heartbeatPath(root, id));
   if (life.interruption()?.cause === 'stop') removeFile(stopPath(root, id));
-  if (begun.record.mode === 'detached') await passOn(root, plan, actor);
+  if (begun.record.mode === 'detached') await passOn(root, actor);
   return reporter.record().status === 'completed' ? 0 : 1;
 }
 
@@ -192,11 +192,9 @@ async function endWhatIsLeft(attempt: Attempt): Promise<void> {
 }
 
 /** Starts another orchestrator where work is left and nobody lives to give it out. */
-async function passOn(root: string, plan: FrozenPlan, actor: Actor): Promise<void> {
-  const records = listRecordIds(root).map((id) => readRecord(root, id));
-  const isOpen = (record: StatusRecord): boolean => !isFinal(record, plan.options.restart);
-  const open = records.some((read) => read.kind === 'record' && isOpen(read.record));
-  if (!open || (await currentOrchestrator(root))?.alive === true) return;
+async function passOn(root: string, actor: Actor): Promise<void> {
+  // Read again: a launch may have written another plan meanwhile, and died before it had an orchestrator.
+  if (!isWorkLeft(root, planInForce(root)) || (await currentOrchestrator(root))?.alive === true) return;
   const script = join(dirname(realpathSync(process.argv[1] ?? '')), 'orch.js');
   const env = orchestratorEnvironment(process.env);
   const pid = await startOrchestrator({ script, root, env, logPath: orchestratorLogPath(root) });

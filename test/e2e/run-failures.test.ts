@@ -17,7 +17,7 @@ const planOf = (folder: string): unknown[] => [
     id: 'flaky',
     tasks: [
       { run: `echo one >> ${folder}/ran; echo one > one.txt` },
-      { run: `echo half > half.txt; test -f ${folder}/flag || exit 7` },
+      { run: `echo half > half.txt; test -f ${folder}/flag || exit 7 # ${'long '.repeat(200)}` },
     ],
   },
   { id: 'child', depends_on: ['flaky'], tasks: [{ run: 'cat one.txt half.txt > child.txt' }] },
@@ -106,6 +106,8 @@ describe('what fails', () => {
 
   it('keeps the exit code or the signal of the task', () => {
     expect(rig.record('flaky')).toMatchObject({ exit_code: 7, signal: null, progress: '1/2' });
+    // What came of a task is told however long its text is.
+    expect(reason('flaky').message).toMatch(/\b7$/);
     expect(rig.record('killed')).toMatchObject({ exit_code: null, signal: 'SIGKILL', progress: '0/1' });
     expect(rig.record('absent-task')).toMatchObject({ exit_code: 127 });
     expect(rig.record('setup')).toMatchObject({ exit_code: 4 });
