@@ -52,7 +52,7 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /** True for a workstream with which nothing more happens until a person acts, though it is not final. */
-export function isWaitingForPerson({ verdict, reason }: WorkstreamStatus): boolean {
+function isWaitingForPerson({ verdict, reason }: WorkstreamStatus): boolean {
   return verdict === 'unknown' || HOLDS.some((code) => code === reason?.code);
 }
 

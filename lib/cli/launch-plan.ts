@@ -4,7 +4,7 @@ import { builtFile } from '../executors/launch.ts';
 import { branchFaults } from '../git/branches.ts';
 import { hasTrackedChanges, openRepository, resolveCommit, trackedUnder } from '../git/repository.ts';
 import { applyJoining, type Joining, join } from '../orchestrate/join.ts';
-import { PERMISSIONS, pass } from '../orchestrate/loop.ts';
+import { PERMISSIONS, pass, throwFault } from '../orchestrate/loop.ts';
 import { newMemory, observe } from '../orchestrate/observe.ts';
 import { wavesOf } from '../plan/graph.ts';
 import { startOrchestrator } from '../process/background.ts';
@@ -99,7 +99,8 @@ export async function startRun(
   const role = await takeRole(root, actor, ROLE_BOUND_MS);
   try {
     // First settle what died, so that nobody is adopted who is not there.
-    await pass({ root, permissions: PERMISSIONS.repair, mode: plan.mode, actor, memory: newMemory() });
+    const options = { root, permissions: PERMISSIONS.repair, mode: plan.mode, actor, memory: newMemory() };
+    throwFault((await pass(options)).done);
     const world = await observe(root, newMemory());
     const joinings = join(world, plan.workstreams, fresh);
     await refuseTakenBranches(root, joinings);

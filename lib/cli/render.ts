@@ -61,12 +61,12 @@ export function ageText(seconds: number | null): string {
 }
 
 /** The verdict, with the record's own word where that is another. */
-export function statusText({ status, verdict }: Pick<WorkstreamStatus, 'status' | 'verdict'>): string {
+function statusText({ status, verdict }: Pick<WorkstreamStatus, 'status' | 'verdict'>): string {
   return status === verdict ? verdict : `${verdict} (${cutCells(escapeControls(status), WORD_MAX)})`;
 }
 
 /** What it is at, or why it is not. */
-export function nowText({ current_task, reason }: Pick<WorkstreamStatus, 'current_task' | 'reason'>): string {
+function nowText({ current_task, reason }: Pick<WorkstreamStatus, 'current_task' | 'reason'>): string {
   return escapeControls(current_task ?? reason?.message ?? '');
 }
 
@@ -101,7 +101,7 @@ function noteLines(status: WorkstreamStatus, screen: Screen, paint: ReturnType<t
 }
 
 /** `3 workstreams: 1 running, 2 completed; orchestrator 4711 (detached)`. */
-export function summaryText({ summary, orchestrator }: Pick<StatusList, 'summary' | 'orchestrator'>): string {
+function summaryText({ summary, orchestrator }: Pick<StatusList, 'summary' | 'orchestrator'>): string {
   const { total, ...counts } = summary;
   const parts = Object.entries(counts).map(([verdict, count]) => `${count} ${verdict}`);
   const head = `${total} workstream${total === 1 ? '' : 's'}${parts.length === 0 ? '' : `: ${parts.join(', ')}`}`;

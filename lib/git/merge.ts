@@ -6,7 +6,7 @@ import { git, splitNul } from './run.ts';
 export type MergedBase = { ok: true; commit: string } | { ok: false; id: string; conflicts: string[] };
 
 /** The ref that keeps the merged base of a workstream. */
-export const baseRef = (id: string): string => `refs/orch/base/${id}`;
+const baseRef = (id: string): string => `refs/orch/base/${id}`;
 
 /**
  * The commit that workstream `id` starts from: the head of its one dependency, or the heads of several merged

@@ -53,7 +53,7 @@ async function linksIn(worktree: Worktree, commit: string | null, paths: string[
 }
 
 /** Where repositories found inside a worktree are moved to before it is cleaned; `_` names are orch's own. */
-export const keptDir = (root: string, id: string): string => join(worktreesDir(root), '_kept', id);
+const keptDir = (root: string, id: string): string => join(worktreesDir(root), '_kept', id);
 
 /**
  * Moves nested repositories out of the worktree, whole, and returns where they are now. A commit cannot hold

@@ -14,8 +14,8 @@ import { firstRecord } from './first-record.ts';
 import { isStopAsked, traceOf } from './observe.ts';
 import { recordOf, type View, type World } from './world.ts';
 
-/** What became of an action: done, or why not. A refusal is no error: the world had moved on. */
-export type Done = { action: Action; ok: boolean; note: string; child?: GatedChild };
+/** What became of an action: done, or why not. A refusal has no `error`: the world had moved on. */
+export type Done = { action: Action; ok: boolean; note: string; child?: GatedChild; error?: unknown };
 
 const KILL_BOUND_MS = 20_000;
 const ORPHAN_GRACE_MS = 2_000;

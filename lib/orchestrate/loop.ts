@@ -50,8 +50,14 @@ async function tolerantAct(...[world, action, mode, actor]: Parameters<typeof ac
     return await act(world, action, mode, actor);
   } catch (error) {
     if (!isPassing(error)) throw error;
-    return { action, ok: false, note: messageOf(error) };
+    return { action, ok: false, note: messageOf(error), error };
   }
+}
+
+/** For commands that do not try again: throws the first fault that kept an action from being done. */
+export function throwFault(done: readonly Done[]): void {
+  const failed = done.find(({ error }) => error !== undefined);
+  if (failed !== undefined) throw failed.error;
 }
 
 /**

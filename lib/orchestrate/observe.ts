@@ -49,7 +49,7 @@ export async function observe(root: string, memory: Memory): Promise<Observation
 }
 
 /** What is known of each worker, for finding what it started. */
-export function tracesOf(root: string, reads: ReadonlyMap<string, RecordRead>): WorkerTrace[] {
+function tracesOf(root: string, reads: ReadonlyMap<string, RecordRead>): WorkerTrace[] {
   return [...reads].map(([id, read]) => traceOf(root, id, read.kind === 'record' ? read.record : null));
 }
 

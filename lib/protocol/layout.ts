@@ -6,7 +6,7 @@ export const STATE_FOLDERS = ['.status', '.pids', '.logs', '.worktrees'] as cons
 
 export const statusDir = (root: string): string => join(root, '.status');
 export const pidsDir = (root: string): string => join(root, '.pids');
-export const logsDir = (root: string): string => join(root, '.logs');
+const logsDir = (root: string): string => join(root, '.logs');
 export const worktreesDir = (root: string): string => join(root, '.worktrees');
 
 export const recordPath = (root: string, id: string): string => join(statusDir(root), `${id}.json`);

@@ -166,9 +166,6 @@ export const KNOWN_FIELDS: ReadonlySet<string> = new Set(['status', ...Object.ke
 export type StatusRecord = v.InferOutput<typeof StatusRecordSchema>;
 export type RecordOf<S extends State> = Extract<StatusRecord, { status: S }>;
 export type AliveRecord = RecordOf<'starting' | 'running'>;
-export type EndedRecord = RecordOf<
-  'completed' | 'failed' | 'timed_out' | 'stopped' | 'crashed' | 'merged' | 'conflict'
->;
 
 /** States in which a worker should be alive. */
 export function isAliveState(record: StatusRecord): record is AliveRecord {

@@ -63,7 +63,7 @@ export type RecordEvent =
   | { type: 'block'; blockedBy: string[]; reason: Reason };
 
 /** What a person's launch or retry changes in a record that existed before. */
-export type Again = {
+type Again = {
   run: string;
   definition: string;
   title: string;

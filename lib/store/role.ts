@@ -14,7 +14,7 @@ import { readPid, removeFile, writePid } from './signs.ts';
  * nobody else can step in between.
  */
 
-export type OrchestratorFile = {
+type OrchestratorFile = {
   schema: 'orch.orchestrator/1';
   pid: number;
   identity: Identity;

@@ -3,14 +3,14 @@ import type { Outcome } from '../protocol/status.ts';
 import type { Supervision } from './supervise.ts';
 
 /** What an adapter is given to do one task in one worktree. */
-export type ToolRequest = {
+type ToolRequest = {
   task: PlannedTask;
   worktree: string;
   env: Record<string, string>;
   supervision: Supervision;
 };
 
-export type ToolResult = {
+type ToolResult = {
   outcome: Outcome;
   exitCode: number | null;
   signal: string | null;

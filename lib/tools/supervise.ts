@@ -144,6 +144,6 @@ function watchStall(
 }
 
 /** Bytes that this process's stdout and stderr hold: they are the log files. */
-export function outputSize(): number {
+function outputSize(): number {
   return fstatSync(1).size + fstatSync(2).size;
 }

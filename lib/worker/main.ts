@@ -8,7 +8,7 @@ import { ENV, heartbeatPath, orchestratorLogPath, pidPath, stopPath } from '../p
 import type { Reason } from '../protocol/status.ts';
 import type { RecordEvent } from '../protocol/transitions.ts';
 import { type Actor, audit, recordHistory } from '../store/events.ts';
-import { plannedWorkstream, planInForce, readPlan } from '../store/plans.ts';
+import { planInForce, plannedWorkstream, readPlan } from '../store/plans.ts';
 import { changeRecord, type Lease } from '../store/records.ts';
 import { currentOrchestrator } from '../store/role.ts';
 import { removeFile, removePid, writePid } from '../store/signs.ts';

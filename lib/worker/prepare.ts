@@ -17,11 +17,7 @@ const GIT_LOCK_BOUND_MS = 3_600_000;
  * in plan order onto the frozen base.
  * @throws OrchError BASE_CONFLICT, WORKTREE_FAILED where a parent is not done.
  */
-export async function findBase(
-  root: string,
-  plan: FrozenPlan,
-  workstream: PlannedWorkstream,
-): Promise<string> {
+async function findBase(root: string, plan: FrozenPlan, workstream: PlannedWorkstream): Promise<string> {
   const order = plan.workstreams.map(({ id }) => id);
   const parents = [...workstream.depends_on].sort((a, b) => order.indexOf(a) - order.indexOf(b));
   const heads = parents.map((id) => ({ id, head: headOf(root, id) }));

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { BOUND_MS, expectAllDone, orchestratorOf, runsOf, stepsOf } from '../rig/ledger.ts';
 import { isAlive, type Rig, signal, until } from '../rig/repository.ts';
-import { rigOf } from '../rig/rigs.ts';
+import { rigFor } from '../rig/rigs.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
 
 const IDS = ['A', 'B', 'C', 'D', 'E', 'F'];
 const PLAN = {
@@ -30,8 +32,8 @@ async function reattach(rig: Rig): Promise<void> {
   await expectAllDone(rig, IDS);
 }
 
-it('never has two workers for one, wherever a launch is cut off', async () => {
-  const rig = rigOf(PLAN);
+it.concurrent('never has two workers for one, wherever a launch is cut off', async (context) => {
+  const rig = rigFor(context, PLAN);
   const launcher = rig.start(['launch', ...OPTIONS]);
   const dice = makeDice(1);
   for (let round = 0; round < 10 && !isOver(rig); round += 1) {
@@ -47,20 +49,28 @@ it('never has two workers for one, wherever a launch is cut off', async () => {
   expect(runsOf(rig)).toHaveLength(12);
 });
 
-it.each([7, 11])('finishes everything after kills of anything at any moment (seed %i)', async (seed) => {
-  const rig = rigOf(PLAN);
-  const dice = makeDice(seed);
-  const launched = rig.start(['launch', ...OPTIONS]);
-  await until(() => rig.status('A') !== null, { what: 'a record', boundMs: BOUND_MS });
-  for (let round = 0; round < 8 && !isOver(rig); round += 1) {
-    const watcher = rig.start(['reattach', '--quiet']);
-    await sleep(300 + dice(900));
-    const victims = [watcher, ...rig.processes()].filter(() => dice(3) > 0);
-    for (const { pid } of victims) signal(pid, 'SIGKILL');
-    signal(watcher.pid, 'SIGKILL');
-    await watcher.finished;
-  }
-  signal(launched.pid, 'SIGKILL');
-  await launched.finished;
-  await reattach(rig);
-});
+it.concurrent.for([7, 11])(
+  'finishes everything after kills of anything at any moment (seed %i)',
+  async (seed, context) => {
+    const rig = rigFor(context, PLAN);
+    const dice = makeDice(seed);
+    const launched = rig.start(['launch', ...OPTIONS]);
+    await until(() => rig.status('A') !== null, { what: 'a record', boundMs: BOUND_MS });
+    for (let round = 0; round < 8 && !isOver(rig); round += 1) {
+      // Several at once, who all want to repair the same.
+      const commands = [
+        ['reattach', '--quiet'],
+        ['reattach', '--once', '--quiet'],
+        ['reap', '--quiet'],
+      ];
+      const started = commands.map((args) => rig.start(args));
+      await sleep(300 + dice(900));
+      for (const { pid } of rig.processes()) if (dice(3) > 0) signal(pid, 'SIGKILL');
+      for (const { pid } of started) signal(pid, 'SIGKILL');
+      for (const { finished } of started) await finished;
+    }
+    signal(launched.pid, 'SIGKILL');
+    await launched.finished;
+    await reattach(rig);
+  },
+);

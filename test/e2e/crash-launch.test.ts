@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   BOUND_MS,
   expectAllDone,
@@ -18,7 +18,9 @@ import {
   verdictsOf,
 } from '../rig/ledger.ts';
 import { isAlive, ORCH, type Rig, signal, until } from '../rig/repository.ts';
-import { rigOf } from '../rig/rigs.ts';
+import { rigFor } from '../rig/rigs.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
 
 const PAIR = { workstreams: [stepsOf('A', ['one', 'two:go', 'three']), stepsOf('B', ['one', 'two:go'])] };
 const RUNNING = { status: 'running', verdict: 'running', alive: true };
@@ -44,8 +46,8 @@ async function launchInTerminal(rig: Rig): Promise<{ shell: number; close(): Pro
 }
 
 describe('the launcher dies', () => {
-  it('leaves everything at work when its terminal closes right after the launch', async () => {
-    const rig = rigOf(PAIR);
+  it.concurrent('leaves everything at work when its terminal closes right after the launch', async (context) => {
+    const rig = rigFor(context, PAIR);
     const { close } = await launchInTerminal(rig);
     await until(() => existsSync(join(rig.aside, 'launched')), { what: 'the launch', boundMs: BOUND_MS });
     await close();
@@ -59,10 +61,10 @@ describe('the launcher dies', () => {
     expect(runsOf(rig)).toHaveLength(5);
   });
 
-  it.each(['_plan.json', 'A.json', '_orchestrator.json'])(
+  it.concurrent.for(['_plan.json', 'A.json', '_orchestrator.json'])(
     'loses nothing when its terminal closes during the launch, once there is %s',
-    async (file) => {
-      const rig = rigOf(PAIR);
+    async (file, context) => {
+      const rig = rigFor(context, PAIR);
       release(rig, 'go');
       const { close } = await launchInTerminal(rig);
       await until(() => existsSync(join(rig.root, '.status', file)), { what: file, boundMs: BOUND_MS });
@@ -73,8 +75,8 @@ describe('the launcher dies', () => {
     },
   );
 
-  it('can be killed with -9 at any moment: another launch or a reattach finishes everything', async () => {
-    const rig = rigOf(PAIR);
+  it.concurrent('can be killed with -9 at any moment: another launch or a reattach finishes everything', async (context) => {
+    const rig = rigFor(context, PAIR);
     release(rig, 'go');
     for (const delay of [120, 200, 300, 450]) {
       const launcher = rig.start(['launch']);
@@ -91,9 +93,33 @@ describe('the launcher dies', () => {
   });
 });
 
+describe('an attached run dies', () => {
+  it.concurrent('takes its workers along within 5 s, and leaves the rest to a reattach', async (context) => {
+    const rig = rigFor(context, PAIR);
+    const run = rig.start(['run']);
+    for (const id of ['A', 'B']) await untilRuns(rig, id, 'two');
+    const workers = ['A', 'B'].map((id) => rig.pid(id));
+    await killHard(run.pid);
+    const begun = performance.now();
+    await until(() => rig.processes().length === 0, { what: 'the end of its workers' });
+    expect(performance.now() - begun).toBeLessThan(5_000);
+    expect(workers.some(isAlive)).toBe(false);
+    for (const id of ['A', 'B']) {
+      expect(rig.record(id)).toMatchObject({ status: 'crashed', reason: { code: 'terminated' } });
+      expect(salvagedText(rig, id, 1, 'two.txt')).toBe('half\n');
+    }
+    release(rig, 'go');
+    expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
+    await expectAllDone(rig, ['A', 'B']);
+    expect(runsOf(rig)).toHaveLength(7);
+  });
+});
+
 describe('the rest goes on', () => {
-  it('when the orchestrator is killed, then a worker, then all that is left', async () => {
-    const rig = rigOf({ workstreams: [...PAIR.workstreams, stepsOf('C', ['one'], { depends_on: ['A'] })] });
+  it.concurrent('when the orchestrator is killed, then a worker, then all that is left', async (context) => {
+    const rig = rigFor(context, {
+      workstreams: [...PAIR.workstreams, stepsOf('C', ['one'], { depends_on: ['A'] })],
+    });
     expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
     for (const id of ['A', 'B']) await untilRuns(rig, id, 'two');
 
@@ -127,8 +153,8 @@ describe('the rest goes on', () => {
     expect(rig.record('A')).toMatchObject({ attempt: 2, restarts: 1 });
   });
 
-  it('when orchestrator, launcher and workers are killed at one instant', async () => {
-    const rig = rigOf(PAIR);
+  it.concurrent('when orchestrator, launcher and workers are killed at one instant', async (context) => {
+    const rig = rigFor(context, PAIR);
     const launcher = rig.start(['launch']);
     for (const id of ['A', 'B']) await untilRuns(rig, id, 'two');
     const all = [launcher.pid, await orchestratorOf(rig), rig.pid('A'), rig.pid('B')];
@@ -145,8 +171,8 @@ describe('the rest goes on', () => {
     for (const id of ['A', 'B']) expect(runsOf(rig, id).filter(({ task }) => task === 'one')).toHaveLength(1);
   });
 
-  it('when the orchestrator dies under a reattach that watches it', async () => {
-    const rig = rigOf(PAIR);
+  it.concurrent('when the orchestrator dies under a reattach that watches it', async (context) => {
+    const rig = rigFor(context, PAIR);
     expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
     for (const id of ['A', 'B']) await untilRuns(rig, id, 'two');
     const reattach = rig.start(['reattach']);
@@ -160,9 +186,27 @@ describe('the rest goes on', () => {
   });
 });
 
+describe('another launch', () => {
+  it.concurrent('adopts who lives and settles who died', async (context) => {
+    const rig = rigFor(context, PAIR);
+    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
+    for (const id of ['A', 'B']) await untilRuns(rig, id, 'two');
+    await killHard(await orchestratorOf(rig));
+    await killHard(rig.pid('A'));
+    const worker = rig.pid('B');
+    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
+    await untilRuns(rig, 'A', 'two', 2);
+    expect(rig.record('B')).toMatchObject({ status: 'running', pid: worker, attempt: 1 });
+    release(rig, 'go');
+    expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
+    await expectAllDone(rig, ['A', 'B']);
+    expect(runsOf(rig)).toHaveLength(6);
+  });
+});
+
 describe('without any command', () => {
-  it('a worker that ends while work is pending starts an orchestrator, which finishes everything', async () => {
-    const rig = rigOf({
+  it.concurrent('a worker that ends while work is pending starts an orchestrator, which finishes everything', async (context) => {
+    const rig = rigFor(context, {
       workstreams: [
         stepsOf('A', ['one:go']),
         stepsOf('B', ['one', 'two']),
@@ -171,8 +215,9 @@ describe('without any command', () => {
     });
     expect(await rig.orch(['launch', '--max-parallel', '1'])).toMatchObject({ code: 0 });
     await untilRuns(rig, 'A', 'one');
-    const first = await orchestratorOf(rig);
-    await killHard(first);
+    await killHard(await orchestratorOf(rig));
+    // As where a launch dies between its plan and its records.
+    rmSync(join(rig.root, '.status/C.json'));
     release(rig, 'go');
     for (const id of ['A', 'B', 'C']) {
       await until(() => rig.status(id) === 'completed', { what: `${id} to complete`, boundMs: BOUND_MS });
@@ -183,8 +228,8 @@ describe('without any command', () => {
     expect(starts).toHaveLength(1);
   });
 
-  it('a crashed worker is restarted from its checkpoint', async () => {
-    const rig = rigOf({ workstreams: [stepsOf('A', ['one', 'two:go'])] });
+  it.concurrent('a crashed worker is restarted from its checkpoint', async (context) => {
+    const rig = rigFor(context, { workstreams: [stepsOf('A', ['one', 'two:go'])] });
     expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
     await untilRuns(rig, 'A', 'two');
     await killHard(rig.pid('A'));

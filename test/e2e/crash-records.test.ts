@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   BOUND_MS,
   expectAllDone,
+  expectEachTaskOnce,
   killHard,
   orchestratorOf,
   release,
@@ -13,142 +14,172 @@ import {
   statusOf,
   stepsOf,
   untilRuns,
+  verdictsOf,
 } from '../rig/ledger.ts';
 import { isAlive, type Rig, until } from '../rig/repository.ts';
-import { rigOf } from '../rig/rigs.ts';
+import { rigFor } from '../rig/rigs.ts';
 
-const PLAN = { workstreams: [stepsOf('A', ['one', 'two:go', 'three']), stepsOf('B', ['one:go'])] };
+vi.setConfig({ testTimeout: 180_000 });
 
-/** Ways to lose a file; the word that `status` has for a record after it, null where it is as if never written. */
+/** Ways to lose a file. */
 const DAMAGES: Record<string, (path: string) => void> = {
   deleted: (path) => rmSync(path),
-  'cut off': (path) => writeFileSync(path, execFileSync('head', ['-c', '200', path])),
+  cut: (path) => writeFileSync(path, execFileSync('head', ['-c', '200', path])),
   empty: (path) => writeFileSync(path, ''),
   null: (path) => writeFileSync(path, 'null\n'),
-  'a folder': (path) => {
+  folder: (path) => {
     rmSync(path);
     mkdirSync(path);
   },
-  'a pipe': (path) => {
+  pipe: (path) => {
     rmSync(path);
     execFileSync('mkfifo', [path]);
   },
 };
 const NAMES = Object.keys(DAMAGES);
+const IDS = [...NAMES, 'sound'];
+/** A workstream for each damage, named after it, and one that is left alone. */
+const PLAN = { workstreams: IDS.map((id) => stepsOf(id, ['one', 'two:go'])) };
 
 async function launch(rig: Rig): Promise<void> {
-  expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
-  await untilRuns(rig, 'A', 'two');
-  await untilRuns(rig, 'B', 'one');
+  expect(await rig.orch(['launch', '--max-parallel', '9'])).toMatchObject({ code: 0 });
+  for (const id of IDS) await untilRuns(rig, id, 'two');
 }
 
-function damage(rig: Rig, file: string, name: string): void {
-  DAMAGES[name]?.(join(rig.root, file));
+/** The sound one is shown as it is, and no damage makes `status` or `reap` fail. */
+async function expectOthersUndisturbed(rig: Rig): Promise<void> {
+  const worker = rig.pid('sound');
+  expect(verdictsOf(await statusOf(rig))).toMatchObject({
+    sound: { status: 'running', verdict: 'running', alive: true },
+  });
+  expect(await rig.orch(['reap', '--json'])).toMatchObject({ code: 0 });
+  expect(isAlive(worker)).toBe(true);
 }
 
-/** What is shown right after the damage: everybody else as before, and no failure. */
-async function expectShown(rig: Rig, name: string): Promise<void> {
-  const { workstreams } = await statusOf(rig);
-  const status = name === 'deleted' ? 'missing' : 'unreadable';
-  const a = workstreams.find(({ workstream }) => workstream === 'A');
-  // A live worker or orchestrator may have mended it already.
-  expect([status, 'running', 'pending', 'starting']).toContain(a?.status);
-  expect(workstreams.find(({ workstream }) => workstream === 'B')).toMatchObject({ verdict: 'running', alive: true });
+function expectCopies(rig: Rig): void {
+  const copies = readdirSync(join(rig.root, '.status')).filter((file) => file.includes('.unreadable-'));
+  const damaged = NAMES.filter((name) => name !== 'deleted');
+  expect(copies.sort()).toEqual(damaged.map((name) => `${name}.json.unreadable-1`).sort());
+  for (const copy of copies) {
+    const stats = lstatSync(join(rig.root, '.status', copy));
+    expect([stats.isDirectory(), stats.isFIFO()]).toEqual([
+      copy.startsWith('folder'),
+      copy.startsWith('pipe'),
+    ]);
+  }
 }
 
-function expectCopy(rig: Rig, name: string): void {
-  const copies = readdirSync(join(rig.root, '.status')).filter((file) => file.startsWith('A.json.unreadable-'));
-  expect(copies).toEqual(name === 'deleted' ? [] : ['A.json.unreadable-1']);
-  const [copy] = copies;
-  if (copy === undefined) return;
-  const stats = lstatSync(join(rig.root, '.status', copy));
-  expect([stats.isDirectory(), stats.isFIFO()]).toEqual([name === 'a folder', name === 'a pipe']);
-}
+const tasksOf = (rig: Rig, id: string): string[] => runsOf(rig, id).map(({ task }) => task);
 
 describe('a record that is lost', () => {
-  it.each(NAMES)('while its worker lives (%s): the worker writes it again and completes', async (name) => {
-    const rig = rigOf(PLAN);
+  it.concurrent('while its worker lives: the worker writes it again and completes', async (context) => {
+    const rig = rigFor(context, PLAN);
     await launch(rig);
-    const worker = rig.pid('A');
-    damage(rig, '.status/A.json', name);
-    await expectShown(rig, name);
-    expect(await rig.orch(['reap', '--json'])).toMatchObject({ code: 0 });
-    expect(isAlive(worker)).toBe(true);
+    const workers = IDS.map((id) => rig.pid(id));
+    for (const name of NAMES) DAMAGES[name]?.(join(rig.root, `.status/${name}.json`));
+    await expectOthersUndisturbed(rig);
+    expect(workers.every(isAlive)).toBe(true);
     release(rig, 'go');
     expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
-    await expectAllDone(rig, ['A', 'B']);
-    for (const id of ['A', 'B']) expect(rig.record(id)).toMatchObject({ attempt: 1 });
-    expect(runsOf(rig)).toHaveLength(4);
-    expectCopy(rig, name);
+    await expectAllDone(rig, IDS);
+    for (const id of IDS) {
+      expect([id, rig.record(id)['attempt'], tasksOf(rig, id)]).toEqual([id, 1, ['one', 'two']]);
+    }
+    expectCopies(rig);
   });
 
-  it.each(NAMES)('after its worker was killed (%s): git knows what was done', async (name) => {
-    const rig = rigOf(PLAN);
+  it.concurrent('after its worker was killed: git knows what was done', async (context) => {
+    const rig = rigFor(context, PLAN);
     await launch(rig);
     await killHard(await orchestratorOf(rig));
-    await killHard(rig.pid('A'));
-    damage(rig, '.status/A.json', name);
-    await expectShown(rig, name);
+    for (const name of NAMES) {
+      await killHard(rig.pid(name));
+      DAMAGES[name]?.(join(rig.root, `.status/${name}.json`));
+    }
+    await expectOthersUndisturbed(rig);
     const reattach = rig.start(['reattach']);
-    await until(() => runsOf(rig, 'A').filter(({ task }) => task === 'two').length === 2, {
-      what: 'another attempt at two',
-      boundMs: BOUND_MS,
-    });
+    for (const id of NAMES) {
+      await until(() => runsOf(rig, id).length === 3, {
+        what: `another attempt of ${id}`,
+        boundMs: BOUND_MS,
+      });
+    }
     release(rig, 'go');
     expect(await reattach.finished).toMatchObject({ code: 0 });
-    expect(runsOf(rig, 'A').map(({ task }) => task)).toEqual(['one', 'two', 'two', 'three']);
-    expect(rig.record('A')).toMatchObject({ status: 'completed', progress: '3/3' });
-    await expectAllDone(rig, ['B']);
-    expect(salvagedText(rig, 'A', 1, 'two.txt')).toBe('half\n');
-    expectCopy(rig, name);
+    for (const id of IDS) {
+      expect(rig.record(id)).toMatchObject({ status: 'completed', progress: '2/2' });
+      expectEachTaskOnce(rig, id);
+    }
+    for (const id of NAMES) {
+      expect([id, tasksOf(rig, id)]).toEqual([id, ['one', 'two', 'two']]);
+      expect([id, salvagedText(rig, id, 1, 'two.txt')]).toEqual([id, 'half\n']);
+    }
+    expectCopies(rig);
   });
 });
 
 describe('files beside the record that are lost', () => {
-  const FILES = ['.pids/A.pid', '.pids/_orchestrator.pid', '.status/A.heartbeat', '.status/_orchestrator.json'];
+  const ROLE = ['.pids/_orchestrator.pid', '.status/_orchestrator.json'];
 
-  it.each(NAMES)('(%s) cost nothing while all are at work', async (name) => {
-    const rig = rigOf(PLAN);
+  it.concurrent.for(['deleted', 'cut', 'folder'])(
+    'cost nothing while all are at work (%s)',
+    async (name, context) => {
+      const rig = rigFor(context, PLAN);
+      await launch(rig);
+      for (const file of ROLE) DAMAGES[name]?.(join(rig.root, file));
+      for (const id of NAMES) {
+        for (const file of [`.pids/${id}.pid`, `.status/${id}.heartbeat`])
+          DAMAGES[id]?.(join(rig.root, file));
+      }
+      const shown = verdictsOf(await statusOf(rig));
+      for (const id of IDS) expect([id, shown[id]]).toMatchObject([id, { verdict: 'running', alive: true }]);
+      await expectOthersUndisturbed(rig);
+      release(rig, 'go');
+      expect(await rig.orch(['wait'])).toMatchObject({ code: 0 });
+      await until(() => rig.processes().length === 0, { what: 'the end of everything', boundMs: BOUND_MS });
+      for (const id of IDS) expect([id, tasksOf(rig, id)]).toEqual([id, ['one', 'two']]);
+    },
+  );
+
+  it.concurrent('cost nothing after all were killed', async (context) => {
+    const rig = rigFor(context, PLAN);
     await launch(rig);
-    for (const file of FILES) damage(rig, file, name);
-    const { workstreams } = await statusOf(rig);
-    for (const status of workstreams) expect(status).toMatchObject({ verdict: 'running', alive: true });
-    expect(await rig.orch(['reap', '--json'])).toMatchObject({ code: 0 });
-    release(rig, 'go');
-    for (const id of ['A', 'B']) {
-      await until(() => rig.status(id) === 'completed', { what: `${id} to complete`, boundMs: BOUND_MS });
+    for (const pid of [await orchestratorOf(rig), ...IDS.map((id) => rig.pid(id))]) await killHard(pid);
+    for (const file of ROLE) rmSync(join(rig.root, file));
+    for (const id of NAMES) {
+      for (const file of [`.pids/${id}.pid`, `.status/${id}.heartbeat`]) rmSync(join(rig.root, file));
     }
-    expect(await rig.orch(['wait'])).toMatchObject({ code: 0 });
-    await until(() => rig.processes().length === 0, { what: 'the end of everything', boundMs: BOUND_MS });
-    expect(runsOf(rig)).toHaveLength(4);
-  });
-
-  it('cost nothing after all were killed', async () => {
-    const rig = rigOf(PLAN);
-    await launch(rig);
-    const all = [await orchestratorOf(rig), rig.pid('A'), rig.pid('B')];
-    for (const pid of all) await killHard(pid);
-    for (const file of FILES) damage(rig, file, 'deleted');
     const reattach = rig.start(['reattach']);
-    for (const [id, task] of [['A', 'two'], ['B', 'one']] as const) await untilRuns(rig, id, task, 2);
+    for (const id of IDS) await untilRuns(rig, id, 'two', 2);
     release(rig, 'go');
     expect(await reattach.finished).toMatchObject({ code: 0 });
-    await expectAllDone(rig, ['A', 'B']);
+    await expectAllDone(rig, IDS);
   });
 
-  it.each(['cut off', 'deleted'])('a plan (%s) can be launched again: finished work is kept', async (name) => {
-    const rig = rigOf(PLAN);
-    await launch(rig);
-    damage(rig, '.status/_plan.json', name);
+  it.concurrent.for(['deleted', 'cut'])('a frozen plan can be launched again (%s)', async (name, context) => {
+    const rig = rigFor(context, {
+      workstreams: [stepsOf('A', ['one', 'two:go']), stepsOf('B', ['one'], { depends_on: ['A'] })],
+    });
+    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
+    await untilRuns(rig, 'A', 'two');
+    await killHard(await orchestratorOf(rig));
+    DAMAGES[name]?.(join(rig.root, '.status/_plan.json'));
+    await statusOf(rig);
+    expect(await rig.orch(['reap', '--json'])).toMatchObject({ code: 0 });
     release(rig, 'go');
-    for (const id of ['A', 'B']) {
-      await until(() => rig.status(id) === 'completed', { what: `${id} to complete`, boundMs: BOUND_MS });
-    }
-    expect(existsSync(join(rig.root, '.status/A.json'))).toBe(true);
-    await rig.orch(['stop', '--all']);
-    await until(async () => (await rig.orch(['launch'])).code === 0, { what: 'a launch', boundMs: BOUND_MS });
+    await until(() => rig.status('A') === 'completed', { what: 'A to complete', boundMs: BOUND_MS });
+    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
     expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
     await expectAllDone(rig, ['A', 'B']);
-    expect(runsOf(rig)).toHaveLength(4);
+    expect(runsOf(rig)).toHaveLength(3);
+  });
+
+  it.concurrent('a frozen plan that is damaged keeps nobody from stopping', async (context) => {
+    const rig = rigFor(context, PLAN);
+    await launch(rig);
+    DAMAGES['cut']?.(join(rig.root, '.status/_plan.json'));
+    expect(await rig.orch(['stop', '--all', '--grace', '60s'])).toMatchObject({ code: 0 });
+    for (const id of IDS) expect([id, rig.status(id)]).toEqual([id, 'stopped']);
+    await until(() => rig.processes().length === 0, { what: 'the end of everything', boundMs: BOUND_MS });
   });
 });

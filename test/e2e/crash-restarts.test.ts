@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   checkpointsOf,
   expectAllDone,
@@ -16,7 +16,9 @@ import {
   verdictsOf,
 } from '../rig/ledger.ts';
 import { type Rig, until } from '../rig/repository.ts';
-import { rigOf } from '../rig/rigs.ts';
+import { rigFor } from '../rig/rigs.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
 
 describe('a task that kills its own worker each time', () => {
   const plan = {
@@ -31,12 +33,16 @@ describe('a task that kills its own worker each time', () => {
     ],
   };
 
-  it('is given up after its restarts, holds back its dependents alone, and goes on with the next launch', async () => {
-    const rig = rigOf(plan);
+  it.concurrent('is given up after its restarts, holds back its dependents alone, and goes on with the next launch', async (context) => {
+    const rig = rigFor(context, plan);
     expect(await rig.orch(['launch', '--restart', '1'])).toMatchObject({ code: 0 });
     expect(await rig.orch(['reattach'])).toMatchObject({ code: 1 });
     expect(rig.record('A')).toMatchObject({ status: 'crashed', attempt: 2, restarts: 1, progress: '1/2' });
-    expect(rig.record('B')).toMatchObject({ status: 'blocked', blocked_by: ['A'], reason: { code: 'dependency' } });
+    expect(rig.record('B')).toMatchObject({
+      status: 'blocked',
+      blocked_by: ['A'],
+      reason: { code: 'dependency' },
+    });
     expect(rig.record('C')).toMatchObject({ status: 'completed' });
     expect(runsOf(rig, 'A').map(({ task, attempt }) => [task, attempt])).toEqual([
       ['one', 1],
@@ -60,8 +66,8 @@ describe('a task that kills its own worker each time', () => {
     for (const attempt of [1, 2]) expect(salvagedText(rig, 'A', attempt, 'two.txt')).toBe('half\n');
   });
 
-  it('is never restarted with --restart 0', async () => {
-    const rig = rigOf(plan);
+  it.concurrent('is never restarted with --restart 0', async (context) => {
+    const rig = rigFor(context, plan);
     expect(await rig.orch(['launch', '--restart', '0', '--only', 'A'])).toMatchObject({ code: 0 });
     expect(await rig.orch(['reattach'])).toMatchObject({ code: 1 });
     expect(rig.record('A')).toMatchObject({ status: 'crashed', attempt: 1, restarts: 0 });
@@ -75,7 +81,11 @@ describe('a task that kills its own worker each time', () => {
 
 describe('the machine of the worker', () => {
   const plan = {
-    workstreams: [stepsOf('A', ['one', 'two:go']), stepsOf('B', ['one'], { depends_on: ['A'] }), stepsOf('C', ['one'])],
+    workstreams: [
+      stepsOf('A', ['one', 'two:go']),
+      stepsOf('B', ['one'], { depends_on: ['A'] }),
+      stepsOf('C', ['one']),
+    ],
   };
 
   /** A is cut off in its second task, and its record says that it was elsewhere. */
@@ -93,22 +103,28 @@ describe('the machine of the worker', () => {
     rig.write('.status/A.json', JSON.stringify({ ...record, ...running, identity: moved }));
   }
 
-  it('was started again: the attempt is settled as rebooted, and the next goes on', async () => {
-    const rig = rigOf(plan);
+  it.concurrent('was started again: the attempt is settled as rebooted, and the next goes on', async (context) => {
+    const rig = rigFor(context, plan);
     await moveElsewhere(rig, { boot_id: '00000000-0000-4000-8000-000000000000' });
-    expect(verdictsOf(await statusOf(rig))).toMatchObject({ A: { status: 'running', verdict: 'crashed', alive: false } });
+    expect(verdictsOf(await statusOf(rig))).toMatchObject({
+      A: { status: 'running', verdict: 'crashed', alive: false },
+    });
     expect(await rig.orch(['reap', '--json'])).toMatchObject({ code: 0 });
-    expect(rig.record('A')).toMatchObject({ status: 'crashed', exit_code: null, reason: { code: 'rebooted' } });
+    expect(rig.record('A')).toMatchObject({
+      status: 'crashed',
+      exit_code: null,
+      reason: { code: 'rebooted' },
+    });
     release(rig, 'go');
     expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
     await expectAllDone(rig, ['A', 'B', 'C']);
     expect(rig.record('A')).toMatchObject({ attempt: 2 });
   });
 
-  it.each([{ host: 'elsewhere' }, { pid_namespace: 'pid:[1]' }])(
+  it.concurrent.for([{ host: 'elsewhere' }, { pid_namespace: 'pid:[1]' }])(
     'cannot be seen (%o): it is never settled but on the word of a person, and holds its dependents',
-    async (identity) => {
-      const rig = rigOf(plan);
+    async (identity, context) => {
+      const rig = rigFor(context, plan);
       await moveElsewhere(rig, identity);
       const unknown = { status: 'running', verdict: 'unknown', alive: null };
       expect(verdictsOf(await statusOf(rig))).toMatchObject({ A: unknown });

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, type TestContext, vi } from 'vitest';
 import {
   BOUND_MS,
   expectAllDone,
@@ -16,12 +16,19 @@ import {
   verdictsOf,
 } from '../rig/ledger.ts';
 import { isAlive, type Rig, signal, until } from '../rig/repository.ts';
-import { rigOf } from '../rig/rigs.ts';
+import { rigFor } from '../rig/rigs.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
 
 const PLAN = { workstreams: [stepsOf('A', ['one', 'two:go'])] };
 
 /** A process that has nothing to do with orch, ended after the test. */
-function startStranger(file = 'sleep', args = ['120'], options: { cwd?: string; stdin?: 'pipe' } = {}): ChildProcess & { pid: number } {
+function startStranger(
+  context: TestContext,
+  command: readonly string[] = ['sleep', '120'],
+  options: { cwd?: string; stdin?: 'pipe' } = {},
+): ChildProcess & { pid: number } {
+  const [file = '', ...args] = command;
   const child = spawn(file, args, {
     detached: true,
     stdio: [options.stdin ?? 'ignore', 'ignore', 'ignore'],
@@ -29,7 +36,7 @@ function startStranger(file = 'sleep', args = ['120'], options: { cwd?: string; 
   });
   const { pid } = child;
   if (pid === undefined) throw new Error(`${file} did not start`);
-  onTestFinished(() => {
+  context.onTestFinished(() => {
     if (child.exitCode === null && child.signalCode === null) signal(pid, 'SIGKILL');
   });
   return Object.assign(child, { pid });
@@ -68,16 +75,18 @@ function expectNoSignal(rig: Rig, pid: number): void {
   expect(rig.events().filter((event) => event['event'] === 'signal' && event['pid'] === pid)).toEqual([]);
 }
 
-it.each(['its own start time', 'the start time of the worker'])(
+it.concurrent.for(['its own start time', 'the start time of the worker'])(
   'never touches a stranger that has the PID of the record, with %s',
-  async (which) => {
-    const rig = rigOf(PLAN);
-    const stranger = startStranger();
+  async (which, context) => {
+    const rig = rigFor(context, PLAN);
+    const stranger = startStranger(context);
     await launchAndKill(rig);
     await untilGrownUp(stranger.pid);
     forge(rig, stranger.pid, which === 'its own start time' ? { start_time: startTimeOf(stranger.pid) } : {});
 
-    expect(verdictsOf(await statusOf(rig))).toEqual({ A: { status: 'running', verdict: 'crashed', alive: false } });
+    expect(verdictsOf(await statusOf(rig))).toEqual({
+      A: { status: 'running', verdict: 'crashed', alive: false },
+    });
     const dry = json<{ actions: { pid: number }[] }>(await rig.orch(['reap', '--dry-run', '--json']));
     expect(dry.actions.map(({ pid }) => pid)).not.toContain(stranger.pid);
     expect(await rig.orch(['reap', '--json'])).toMatchObject({ code: 0 });
@@ -91,9 +100,9 @@ it.each(['its own start time', 'the start time of the worker'])(
   },
 );
 
-it('never stops a stranger that has the PID of the record', async () => {
-  const rig = rigOf(PLAN);
-  const stranger = startStranger();
+it.concurrent('never stops a stranger that has the PID of the record', async (context) => {
+  const rig = rigFor(context, PLAN);
+  const stranger = startStranger(context);
   await launchAndKill(rig);
   await untilGrownUp(stranger.pid);
   forge(rig, stranger.pid, { start_time: startTimeOf(stranger.pid) });
@@ -103,9 +112,9 @@ it('never stops a stranger that has the PID of the record', async () => {
   expect(isAlive(stranger.pid)).toBe(true);
 });
 
-it('never touches a stranger that only the PID files name', async () => {
-  const rig = rigOf(PLAN);
-  const stranger = startStranger();
+it.concurrent('never touches a stranger that only the PID files name', async (context) => {
+  const rig = rigFor(context, PLAN);
+  const stranger = startStranger(context);
   await launchAndKill(rig);
   for (const name of ['A', '_orchestrator']) rig.write(`.pids/${name}.pid`, `${stranger.pid}\n`);
   expect(await rig.orch(['reap', '--json'])).toMatchObject({ code: 0 });
@@ -116,9 +125,9 @@ it('never touches a stranger that only the PID files name', async () => {
   expect(isAlive(stranger.pid)).toBe(true);
 });
 
-it('takes no stranger for the orchestrator', async () => {
-  const rig = rigOf(PLAN);
-  const stranger = startStranger();
+it.concurrent('takes no stranger for the orchestrator', async (context) => {
+  const rig = rigFor(context, PLAN);
+  const stranger = startStranger(context);
   await launchAndKill(rig);
   const orchestrator = JSON.parse(rig.read('.status/_orchestrator.json')) as { identity: object };
   // The same PID again, of another process: its start time tells.
@@ -131,36 +140,45 @@ it('takes no stranger for the orchestrator', async () => {
   expect(isAlive(stranger.pid)).toBe(true);
 });
 
-it.each(['elsewhere', 'in the worktree'])("leaves a person's shell in the worktree alone, its terminal opened %s", async (where) => {
-  const rig = rigOf(PLAN);
-  expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
-  await untilRuns(rig, 'A', 'two');
-  const cwd = join(rig.root, '.worktrees/A');
-  const note = join(rig.aside, 'shell');
-  const script = `cd "${cwd}"; echo $$ > "${note}"; sleep 120`;
-  const place = where === 'elsewhere' ? rig.aside : cwd;
-  const terminal = startStranger('python3', [tool('terminal.py'), 'sh', '-c', script], { cwd: place, stdin: 'pipe' });
-  const read = (): number => (existsSync(note) ? Number(readFileSync(note, 'utf8')) : 0);
-  const shell = await until(read, { what: 'the shell', boundMs: BOUND_MS });
+it.concurrent.for(['elsewhere', 'in the worktree'])(
+  "leaves a person's shell in the worktree alone, its terminal opened %s",
+  async (where, context) => {
+    const rig = rigFor(context, PLAN);
+    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
+    await untilRuns(rig, 'A', 'two');
+    const cwd = join(rig.root, '.worktrees/A');
+    const note = join(rig.aside, 'shell');
+    const script = `cd "${cwd}"; echo $$ > "${note}"; sleep 120`;
+    const place = where === 'elsewhere' ? rig.aside : cwd;
+    const terminal = startStranger(context, ['python3', tool('terminal.py'), 'sh', '-c', script], {
+      cwd: place,
+      stdin: 'pipe',
+    });
+    const read = (): number => (existsSync(note) ? Number(readFileSync(note, 'utf8')) : 0);
+    const shell = await until(read, { what: 'the shell', boundMs: BOUND_MS });
 
-  await killHard(await orchestratorOf(rig));
-  await killHard(rig.pid('A'));
-  const reaped = await rig.orch(['reap', '--json']);
-  expect(reaped).toMatchObject({ code: 0 });
-  const { actions, bystanders } = json<{ actions: { pid: number }[]; bystanders: { pid: number; workstream: string }[] }>(reaped);
-  expect(bystanders).toContainEqual(expect.objectContaining({ pid: shell, workstream: 'A' }));
-  expect(actions.map(({ pid }) => pid)).not.toContain(shell);
-  expect(isAlive(shell)).toBe(true);
+    await killHard(await orchestratorOf(rig));
+    await killHard(rig.pid('A'));
+    const reaped = await rig.orch(['reap', '--json']);
+    expect(reaped).toMatchObject({ code: 0 });
+    const { actions, bystanders } = json<{
+      actions: { pid: number }[];
+      bystanders: { pid: number; workstream: string }[];
+    }>(reaped);
+    expect(bystanders).toContainEqual(expect.objectContaining({ pid: shell, workstream: 'A' }));
+    expect(actions.map(({ pid }) => pid)).not.toContain(shell);
+    expect(isAlive(shell)).toBe(true);
 
-  const reattach = rig.start(['reattach']);
-  await untilRuns(rig, 'A', 'two', 2);
-  expect(isAlive(shell)).toBe(true);
-  expect(await rig.orch(['stop', 'A'])).toMatchObject({ code: 0 });
-  expect(await reattach.finished).toMatchObject({ code: 1 });
-  expect(rig.status('A')).toBe('stopped');
-  expect(isAlive(shell)).toBe(true);
-  expectNoSignal(rig, shell);
-  expectNoSignal(rig, terminal.pid);
-  terminal.stdin?.end();
-  await until(() => !isAlive(shell), { what: 'the shell to end with its terminal' });
-});
+    const reattach = rig.start(['reattach']);
+    await untilRuns(rig, 'A', 'two', 2);
+    expect(isAlive(shell)).toBe(true);
+    expect(await rig.orch(['stop', 'A'])).toMatchObject({ code: 0 });
+    expect(await reattach.finished).toMatchObject({ code: 1 });
+    expect(rig.status('A')).toBe('stopped');
+    expect(isAlive(shell)).toBe(true);
+    expectNoSignal(rig, shell);
+    expectNoSignal(rig, terminal.pid);
+    terminal.stdin?.end();
+    await until(() => !isAlive(shell), { what: 'the shell to end with its terminal' });
+  },
+);

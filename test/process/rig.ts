@@ -11,7 +11,7 @@ import { createToken, isSameStart, probe } from '../../lib/process/system.ts';
 import { worktreePath } from '../../lib/protocol/layout.ts';
 import type { Identity } from '../../lib/protocol/status.ts';
 
-export const programs = fileURLToPath(new URL('../fixtures/programs', import.meta.url));
+const programs = fileURLToPath(new URL('../fixtures/programs', import.meta.url));
 export const program = (name: string): string => join(programs, name);
 
 /** Resolves with the first value of `look` that is not null or false; fails by name after the bound. */

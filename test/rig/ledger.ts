@@ -39,7 +39,7 @@ export function runsOf(rig: Rig, workstream?: string): Run[] {
   const runs: Run[] = [];
   for (const line of existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []) {
     const [what, id = '', task = '', attempt, pid, at = '0', done] = line.split(' ');
-    const wasDone = done === undefined ? null : done !== '0';
+    const wasDone = done === undefined ? null : Number(done) > 0;
     const run = { workstream: id, task, attempt: Number(attempt), pid: Number(pid), wasDone };
     if (what === 'start') runs.push({ ...run, start: BigInt(at), end: null });
     const begun = runs.findLast((one) => one.pid === run.pid && one.task === task && one.workstream === id);

@@ -1,5 +1,5 @@
 import type { Action } from '../../orchestrate/decide.ts';
-import { PERMISSIONS, pass } from '../../orchestrate/loop.ts';
+import { PERMISSIONS, pass, throwFault } from '../../orchestrate/loop.ts';
 import { newMemory } from '../../orchestrate/observe.ts';
 import type { Permissions } from '../../orchestrate/world.ts';
 import type { Actor } from '../../store/events.ts';
@@ -60,7 +60,9 @@ async function repair(
     for (let round = 0; round < PASSES_MAX; round += 1) {
       const { done } = await pass({ root, permissions, mode: 'detached', actor, memory });
       for (const { action, ok, note } of done) tellAction(action, ok, note, output);
-      if (!done.some(({ ok }) => ok)) break;
+      if (done.some(({ ok }) => ok)) continue;
+      throwFault(done);
+      break;
     }
   } finally {
     await role.release();

@@ -4,7 +4,7 @@ import { OrchError } from '../../errors.ts';
 import { launchWorker } from '../../executors/launch.ts';
 import { openRepository, resolveCommit, trackedUnder } from '../../git/repository.ts';
 import { applyJoining, join } from '../../orchestrate/join.ts';
-import { PERMISSIONS, pass } from '../../orchestrate/loop.ts';
+import { PERMISSIONS, pass, throwFault } from '../../orchestrate/loop.ts';
 import { newMemory, observe } from '../../orchestrate/observe.ts';
 import { ENV, errPath, outPath, STATE_FOLDERS, worktreePath } from '../../protocol/layout.ts';
 import { DEFAULT_OPTIONS, type FrozenPlan } from '../../protocol/plan.ts';
@@ -47,7 +47,9 @@ export const verb: Verb<Args> = {
     makeFolders(root);
     const role = await takeRole(root, actor, ROLE_BOUND_MS);
     try {
-      await pass({ root, permissions: PERMISSIONS.repair, mode: 'attached', actor, memory: newMemory() });
+      const memory = newMemory();
+      const repair = await pass({ root, permissions: PERMISSIONS.repair, mode: 'attached', actor, memory });
+      throwFault(repair.done);
       await queue(root, id, args.plan ?? [], actor);
       return await carryOut(root, id, actor);
     } finally {
