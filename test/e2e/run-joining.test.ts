@@ -102,18 +102,15 @@ describe('the place of a launch', () => {
     const deep = join(linked, 'src/deep');
     const launched = await rig.orch(['launch', join(rig.root, 'orch.plan.json')], { cwd: deep });
     expect(launched.code).toBe(0);
-    for (const [cwd, args] of [
+    const places: [string, string[]][] = [
       [deep, []],
       [join(rig.root, 'src/deep'), []],
       [tmpdir(), ['--root', rig.root]],
       [tmpdir(), ['--root', linked]],
-    ] as [string, string[]][]) {
-      const status = await rig.orch(['status', '--json', ...args], { cwd });
-      expect([cwd, status.code, (JSON.parse(status.stdout) as { root: string }).root]).toEqual([
-        cwd,
-        0,
-        rig.root,
-      ]);
+    ];
+    const looks = places.map(([cwd, args]) => rig.orch(['status', '--json', ...args], { cwd }));
+    for (const { code, stdout } of await Promise.all(looks)) {
+      expect([code, (JSON.parse(stdout) as { root: string }).root]).toEqual([0, rig.root]);
     }
     const named = await rig.orch(['status', '--json'], { cwd: tmpdir(), env: { ORCH_ROOT: rig.root } });
     expect(named.code).toBe(0);

@@ -168,16 +168,14 @@ describe('a place where orch cannot work', () => {
     rig.git('init', '--quiet', empty ?? '');
     for (const folder of [plain, bare, empty])
       writeFileSync(join(folder ?? '', 'orch.plan.json'), JSON.stringify(PLAN));
-    for (const [cwd = '', code] of [
-      [plain, 'NOT_A_REPOSITORY'],
-      [bare, 'NOT_A_REPOSITORY'],
-      [empty, 'NO_COMMITS'],
-    ]) {
+    const codes = ['NOT_A_REPOSITORY', 'NOT_A_REPOSITORY', 'NO_COMMITS'];
+    const check = async (cwd: string, code: string | undefined): Promise<void> => {
       const before = readdirSync(cwd);
-      expect(await refuse(rig, ['launch'], { cwd })).toMatchObject({ exit: 2, code });
-      expect(await refuse(rig, ['launch', '--root', cwd])).toMatchObject({ exit: 2, code });
+      const both = [refuse(rig, ['launch'], { cwd }), refuse(rig, ['launch', '--root', cwd])];
+      for (const refusal of await Promise.all(both)) expect(refusal).toMatchObject({ exit: 2, code });
       expect(readdirSync(cwd)).toEqual(before);
-    }
+    };
+    await Promise.all([plain, bare, empty].map((cwd = '', index) => check(cwd, codes[index])));
   });
 
   it('is refused: no plan, changed files, no tool', async () => {
@@ -202,17 +200,15 @@ describe('a place where orch cannot work', () => {
   });
 
   it('is refused: a branch that takes the place of its own', async () => {
-    for (const name of ['orch', 'orch/A', 'orch/A/deeper']) {
+    const check = async (name: string): Promise<void> => {
       const rig = rigOf(PLAN);
       rig.git('branch', name);
       const before = refs(rig);
-      expect(await refuse(rig, ['launch'])).toMatchObject({
-        exit: 2,
-        code: 'BRANCH_TAKEN',
-        hint: expect.any(String),
-      });
+      const expected = { exit: 2, code: 'BRANCH_TAKEN', hint: expect.any(String) };
+      expect(await refuse(rig, ['launch'])).toMatchObject(expected);
       expect([refs(rig), rig.status('A'), rig.processes()]).toEqual([before, null, []]);
-    }
+    };
+    await Promise.all(['orch', 'orch/A', 'orch/A/deeper'].map(check));
   });
 
   it('is refused: state folders that are links, files, tracked, or of others', async () => {
@@ -234,14 +230,15 @@ describe('a place where orch cannot work', () => {
         },
       }),
     };
-    for (const [what, apply] of Object.entries(spoil)) {
+    const check = async ([what, apply]: [string, (rig: Rig) => void]): Promise<void> => {
       const rig = rigOf(PLAN);
       apply(rig);
       const { exit, code } = await refuse(rig, ['launch']);
       expect([what, exit, code]).toEqual([what, 2, 'UNSAFE_FOLDER']);
       expect(refs(rig)).not.toContain('refs/heads/orch/');
       expect(existsSync(join(rig.root, '.status/A.json'))).toBe(false);
-    }
+    };
+    await Promise.all(Object.entries(spoil).map(check));
     expect([readdirSync(target), existsSync(join(out, 'nowhere'))]).toEqual([[], false]);
   });
 });
