@@ -5,6 +5,7 @@ import { newMemory } from '../orchestrate/observe.ts';
 import { passGate } from '../process/gate.ts';
 import type { Actor } from '../store/events.ts';
 import { takeRole } from '../store/role.ts';
+import { tolerateLog } from '../store/tolerate-log.ts';
 
 const ROLE_BOUND_MS = 30_000;
 
@@ -19,6 +20,7 @@ export async function orchestrateInBackground(root: string): Promise<number> {
   process.on('SIGINT', () => stop.abort());
   process.on('SIGHUP', () => undefined);
   if (passGate() === 'closed') return 0;
+  tolerateLog();
   const actor: Actor = { role: 'orchestrator', pid: process.pid };
   const log = (text: string): void =>
     void process.stdout.write(`orch: ${new Date().toISOString()} ${text}\n`);

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OrchError } from '../errors.ts';
 import { orchestratorLogPath } from '../protocol/layout.ts';
-import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
-import { isSuccess, type StatusRecord } from '../protocol/status.ts';
+import type { FrozenPlan } from '../protocol/plan.ts';
+import { isAliveState, type StatusRecord } from '../protocol/status.ts';
 import { readRecord } from '../store/records.ts';
 import { currentOrchestrator } from '../store/role.ts';
 
@@ -16,7 +16,8 @@ export async function firstReports(
   output: { json: boolean; quiet: boolean },
 ): Promise<number> {
   const records = await waitForFirst(root, plan);
-  const begun = records.filter(({ status }) => status !== 'pending' && status !== 'blocked');
+  const mine = records.filter((record) => isOfRun(record, plan));
+  const begun = mine.filter(({ status }) => status !== 'pending' && status !== 'blocked');
   const failed = begun.filter(({ status }) => status === 'starting' || status === 'crashed');
   if (output.json) {
     const workstreams = begun.map(({ workstream, status, pid, worktree, branch, attempt }) => ({
@@ -32,16 +33,29 @@ export async function firstReports(
     for (const { workstream, status, pid, worktree } of begun) {
       process.stdout.write(`${workstream}  ${status}${pid === null ? '' : `  pid ${pid}`}  ${worktree}\n`);
     }
-    const waiting = plan.workstreams.length - begun.length;
+    const waiting = mine.length - begun.length;
+    const kept = records.length - mine.length;
+    if (kept > 0) process.stdout.write(`${kept} had completed before and are kept.\n`);
     if (waiting > 0) process.stdout.write(`${waiting} more wait for their turn.\n`);
     process.stdout.write('You may close this terminal. `orch status` polls, `orch reattach` watches.\n');
   }
   return failed.length > 0 ? 1 : 0;
 }
 
-/** Ready from the start, and as many as may run at once. */
-function firstOf(plan: FrozenPlan): PlannedWorkstream[] {
-  return plan.workstreams.filter(({ depends_on }) => depends_on.length === 0);
+/** True for what this launch starts or adopts; what had completed before keeps the run it completed in. */
+function isOfRun(record: StatusRecord, plan: FrozenPlan): boolean {
+  return record.run === plan.run || isAliveState(record);
+}
+
+/** How many may begin at once: those whose dependencies are done, up to the limit. */
+function firstCount(plan: FrozenPlan, records: readonly StatusRecord[]): number {
+  const done = new Set(
+    records.filter((record) => !isOfRun(record, plan)).map(({ workstream }) => workstream),
+  );
+  const ready = plan.workstreams.filter(
+    ({ id, depends_on }) => !done.has(id) && depends_on.every((dependency) => done.has(dependency)),
+  );
+  return Math.min(plan.options.maxParallel, ready.length);
 }
 
 async function waitForFirst(root: string, plan: FrozenPlan): Promise<StatusRecord[]> {
@@ -50,9 +64,10 @@ async function waitForFirst(root: string, plan: FrozenPlan): Promise<StatusRecor
     const records = plan.workstreams
       .map(({ id }) => readRecord(root, id))
       .flatMap((read) => (read.kind === 'record' ? [read.record] : []));
-    const begun = records.filter(({ status }) => !['pending', 'blocked', 'starting'].includes(status));
-    const wanted = Math.min(plan.options.maxParallel, firstOf(plan).length);
-    if (begun.length >= wanted || records.every(isSuccess)) return records;
+    const begun = records.filter(
+      (record) => isOfRun(record, plan) && !['pending', 'blocked', 'starting'].includes(record.status),
+    );
+    if (begun.length >= firstCount(plan, records)) return records;
     const orchestrator = await currentOrchestrator(root);
     if (orchestrator?.alive === false && orchestrator.ended_at === null) {
       const hint = `Look at ${orchestratorLogPath(root)}, then run \`orch reattach\`.`;

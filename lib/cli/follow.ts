@@ -88,7 +88,7 @@ export async function followUntilFinal(root: string, options: FollowOptions): Pr
   const told = new Map<string, string>();
   const isOver = overForGood();
   const look = async (): Promise<{ seen: Followed; last: boolean }> => {
-    const list = await pollStatus(root, { ids });
+    const list = await pollStatus(root, { ids, current: true });
     requireShown(list, ids);
     for (const status of list.workstreams) {
       const key = changeKey(status);

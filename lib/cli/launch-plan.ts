@@ -6,6 +6,7 @@ import { hasTrackedChanges, openRepository, resolveCommit, trackedUnder } from '
 import { applyJoining, type Joining, join } from '../orchestrate/join.ts';
 import { PERMISSIONS, pass, throwFault } from '../orchestrate/loop.ts';
 import { newMemory, observe } from '../orchestrate/observe.ts';
+import { recordOf, type View } from '../orchestrate/world.ts';
 import { wavesOf } from '../plan/graph.ts';
 import { startOrchestrator } from '../process/background.ts';
 import {
@@ -17,6 +18,7 @@ import {
   worktreePath,
 } from '../protocol/layout.ts';
 import { DEFAULT_OPTIONS, type FrozenPlan, type PlanOptions, taskText } from '../protocol/plan.ts';
+import { isSuccess } from '../protocol/status.ts';
 import { type Actor, audit } from '../store/events.ts';
 import { makeFolders, refuseTracked } from '../store/folders.ts';
 import { writePlan } from '../store/plans.ts';
@@ -104,11 +106,7 @@ export async function startRun(
     const world = await observe(root, newMemory());
     const joinings = join(world, plan.workstreams, fresh);
     await refuseTakenBranches(root, joinings);
-    warnOfOthers(
-      world.views
-        .filter(({ id, planned }) => planned !== null && !joinings.some((one) => one.id === id))
-        .map(({ id }) => id),
-    );
+    warnOfOthers(world.views.filter((view) => isLeftBehind(view, joinings)).map(({ id }) => id));
     await writePlan(root, plan);
     for (const joining of joinings) await applyJoining(world, plan, joining, fresh, actor);
     if (removeFile(holdPath(root)))
@@ -123,6 +121,17 @@ async function refuseTakenBranches(root: string, joinings: readonly Joining[]): 
   const ids = joinings.map(({ id }) => id);
   const [fault] = await branchFaults(root, ids, (id) => readRecord(root, id).kind === 'record');
   if (fault !== undefined) throw new OrchError('BRANCH_TAKEN', fault.message, { hint: fault.hint });
+}
+
+/** Planned until now, not in the new plan, and not finished. */
+function isLeftBehind(view: View, joinings: readonly Joining[]): boolean {
+  const record = recordOf(view);
+  return (
+    view.planned !== null &&
+    record !== null &&
+    !isSuccess(record) &&
+    !joinings.some(({ id }) => id === view.id)
+  );
 }
 
 function warnOfOthers(ids: readonly string[]): void {

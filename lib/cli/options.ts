@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { OrchError } from '../errors.ts';
+import { parseDuration } from '../plan/durations.ts';
 
 /** Options of every command. */
 export type GlobalOptions = { root: string | undefined; json: boolean; quiet: boolean; color: boolean };
@@ -24,18 +25,13 @@ export function globalOptions<T>(yargs: Argv<T>): Argv<T & GlobalOptions> {
     });
 }
 
-const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** `90s`, `30m`, `8h` → milliseconds. */
+/** `90s`, `30m`, `1h30m` → milliseconds. */
 export function durationOption(name: string, text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
-  const ms = match === null ? Number.NaN : Number(match[1]) * (UNITS[match[2] ?? ''] ?? Number.NaN);
-  if (!(ms > 0) || ms > Number.MAX_SAFE_INTEGER) {
-    throw new OrchError('USAGE', `--${name} needs a duration, not ${JSON.stringify(text)}`, {
-      hint: 'Write it as 90s, 30m or 8h.',
-    });
-  }
-  return ms;
+  const ms = parseDuration(text);
+  if (ms !== null) return ms;
+  throw new OrchError('USAGE', `--${name} needs a duration, not ${JSON.stringify(text)}`, {
+    hint: 'Write it as 90s, 30m or 8h.',
+  });
 }
 
 /** A whole number of at least `least`. */

@@ -84,7 +84,14 @@ async function stopWaiting(
   const event = { type: 'end', status: 'stopped', exitCode: null, signal: null, reason } as const;
   const same = (current: StatusRecord): boolean => current.status === record.status;
   const changed = await changeRecord(root, id, leaseOf(record), 'person', actor, event, same);
-  return changed.ok ? { workstream: id, ok: true, status: 'stopped', note: 'before it was at work' } : null;
+  return changed.ok
+    ? {
+        workstream: id,
+        ok: true,
+        status: 'stopped',
+        note: record.status === 'crashed' ? 'it is not restarted' : 'before it was at work',
+      }
+    : null;
 }
 
 async function stopLive(root: string, record: AliveRecord, request: StopRequest): Promise<Stopped | null> {

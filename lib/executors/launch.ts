@@ -5,7 +5,7 @@ import { highestAttempt } from '../git/salvage.ts';
 import { identify } from '../process/identity.ts';
 import { findKin } from '../process/kin.ts';
 import { type GatedChild, spawnGated } from '../process/spawn.ts';
-import { createToken } from '../process/system.ts';
+import { backend, createToken } from '../process/system.ts';
 import { errPath, outPath } from '../protocol/layout.ts';
 import type { StatusRecord } from '../protocol/status.ts';
 import { type Actor, audit } from '../store/events.ts';
@@ -15,7 +15,7 @@ import { marksOf, orchestratorEnvironment } from '../tools/environment.ts';
 export type Launched = { ok: true; record: StatusRecord; child: GatedChild } | { ok: false; why: string };
 
 /** How far a sweep for what a worker started reaches here; see docs/protocol.md. */
-const CONTAINMENT = 'session+marker+cwd';
+const CONTAINMENT = { linux: 'session+marker+cwd', portable: 'session+descendants' };
 
 /** The built file beside the one that runs. */
 export function builtFile(name: string): string {
@@ -63,7 +63,13 @@ export async function launchWorker(
       const identity = await identify(child.pid, token);
       if (identity === null)
         throw new OrchError('SPAWN_FAILED', `the worker of ${id} (pid ${child.pid}) ended at once`);
-      const started = { type: 'start', pid: child.pid, identity, attempt, containment: CONTAINMENT } as const;
+      const started = {
+        type: 'start',
+        pid: child.pid,
+        identity,
+        attempt,
+        containment: CONTAINMENT[backend()],
+      } as const;
       const record = await commit({ ...current.record, mode }, started, 'orchestrator', actor);
       await child.open();
       audit(root, actor, { event: 'spawn', workstream: id, why: `attempt ${attempt}`, pid: child.pid, mode });

@@ -1,5 +1,5 @@
 import { DEFAULT_OPTIONS, type PlanOptions } from '../protocol/plan.ts';
-import { isFinal, isSuccess, type Reason, type StatusRecord } from '../protocol/status.ts';
+import { hintOfCrash, isFinal, isSuccess, type Reason, type StatusRecord } from '../protocol/status.ts';
 import { type Permissions, recordOf, type StaleFile, type View, type World } from './world.ts';
 
 /** What should happen next. Each is checked again under the lock before it is done. */
@@ -75,7 +75,7 @@ function tendUnreadable(view: View, permissions: Permissions): Action[] {
 
 function tendLive(view: View, record: StatusRecord, options: PlanOptions): Action[] {
   const { id, liveness, stopAskedMs } = view;
-  if (liveness === 'dead') return [{ type: 'settle', id, ...verdictOfDeath(record, factsOf(view)) }];
+  if (liveness === 'dead') return [{ type: 'settle', id, ...verdictOfDeath(record, factsOf(view, options)) }];
   if (liveness !== 'alive') return [];
   const hint = `\`orch retry ${id}\` goes on from the last checkpoint.`;
   if (stopAskedMs !== null && stopAskedMs > options.stopGraceMs + KILL_SLACK_MS) {
@@ -98,15 +98,16 @@ function tendLive(view: View, record: StatusRecord, options: PlanOptions): Actio
   return [];
 }
 
-const factsOf = (view: View): { stopAsked: boolean; rebooted: boolean } => ({
+const factsOf = (view: View, options: PlanOptions): Parameters<typeof verdictOfDeath>[1] => ({
   stopAsked: view.stopAskedMs !== null,
   rebooted: view.rebooted,
+  restartLimit: options.restart,
 });
 
 /** How a worker that is proved dead is settled: as stopped where a person had asked, else as crashed. */
 export function verdictOfDeath(
   record: StatusRecord,
-  facts: { stopAsked: boolean; rebooted: boolean },
+  facts: { stopAsked: boolean; rebooted: boolean; restartLimit: number },
 ): { status: 'crashed' | 'stopped'; reason: Reason } {
   const id = record.workstream;
   if (facts.stopAsked) {
@@ -123,7 +124,7 @@ export function verdictOfDeath(
       reason: { code: 'never_started', message: `pid ${record.pid} ended before it began`, hint },
     };
   }
-  const hint = 'It is restarted from its last checkpoint while restarts are left.';
+  const hint = hintOfCrash(record, facts.restartLimit);
   if (facts.rebooted)
     return { status: 'crashed', reason: { code: 'rebooted', message: 'the machine was restarted', hint } };
   return {
@@ -141,7 +142,7 @@ function tendCrashed(
 ): Action[] {
   const { id } = view;
   if (view.stopAskedMs !== null && !isFinal(record, options.restart)) {
-    return [{ type: 'settle', id, ...verdictOfDeath(record, factsOf(view)) }];
+    return [{ type: 'settle', id, ...verdictOfDeath(record, factsOf(view, options)) }];
   }
   if (!permissions.restart || world.held || view.planned === null || isFinal(record, options.restart))
     return [];
@@ -154,7 +155,7 @@ function tendCrashed(
 function tendWaiting(view: View, record: StatusRecord, world: World, options: PlanOptions): Action[] {
   const { id } = view;
   if (record.status === 'pending' && view.stopAskedMs !== null) {
-    return [{ type: 'settle', id, ...verdictOfDeath(record, factsOf(view)) }];
+    return [{ type: 'settle', id, ...verdictOfDeath(record, factsOf(view, options)) }];
   }
   if (view.planned === null) return [];
   const failed = view.planned.depends_on.filter((dependency) => hasFailed(dependency, world, options));

@@ -40,11 +40,12 @@ function inOrder(root: string, plan: FrozenPlan | null): string[] {
 
 /**
  * One look at all workstreams, or at those of `ids` that are known. Writes nothing and signals nobody; liveness is
- * judged record by record. With `usage`, CPU and memory of the live ones.
+ * judged record by record. With `usage`, CPU and memory of the live ones. With `current`, and no `ids`, what is left
+ * of earlier plans is passed over.
  */
 export async function pollStatus(
   root: string,
-  options: { ids?: readonly string[]; usage?: boolean } = {},
+  options: { ids?: readonly string[]; usage?: boolean; current?: boolean } = {},
 ): Promise<StatusList> {
   const faults: Reason[] = [];
   const plan = readPlanOr(root, faults);
@@ -62,13 +63,22 @@ export async function pollStatus(
   // With a plan that cannot be read nobody can tell what waits for what.
   if (faults.length === 0) explainHolds(byId, planned, isHeld(root));
   const asked = options.ids === undefined || options.ids.length === 0 ? null : new Set(options.ids);
-  const workstreams = [...byId.values()].filter(({ workstream }) => asked?.has(workstream) ?? true);
+  const workstreams = [...byId.values()].filter((status) =>
+    asked === null
+      ? options.current !== true || plan === null || isCurrent(status)
+      : asked.has(status.workstream),
+  );
   if (options.usage === true) await addUsage(workstreams);
   const orchestrator = await orchestratorOr(root, faults);
   const at = Date.now() / 1000;
   const summary = countVerdicts(workstreams);
   const list: StatusList = { schema: 'orch.status-list/1', root, at, orchestrator, summary, workstreams };
   return faults.length === 0 ? list : { ...list, faults };
+}
+
+/** In the plan in force, or at work, or nobody can tell; foreign workers have no plan. */
+function isCurrent({ planned, alive, ...status }: WorkstreamStatus): boolean {
+  return planned || alive !== false || !('schema' in status);
 }
 
 /** Null for a record that was removed between the listing and the look. */
@@ -82,6 +92,7 @@ async function look(
     const read = readRecord(root, id);
     if (read.kind === 'missing' && planned === null) return null;
     const status = await verdictOf(root, id, read, planned, setting);
+    status.planned = planned !== null;
     if (status.evidence === null || looks === LOOKS) return status;
     // A worker may have had its last word and ended after we read its record: that is no crash.
     if (versionOf(readRecord(root, id)) === versionOf(read)) return status;

@@ -25,6 +25,8 @@ export type WorkstreamStatus = {
   workstream: string;
   /** As the record says it; `missing` or `unreadable` where there is none that can be read. */
   status: string;
+  /** The plan in force has it. */
+  planned: boolean;
   /** Whether a worker is at work on it; null if that cannot be known. */
   alive: boolean | null;
   verdict: Verdict;
@@ -179,6 +181,7 @@ async function judgeAlive(
   const { status, reason } = verdictOfDeath(record, {
     stopAsked: tolerant(() => isStopAsked(root, id, record)) === true,
     rebooted: place?.rebooted ?? false,
+    restartLimit: setting.restartLimit,
   });
   const evidence =
     place?.text ?? `the record says ${record.status}, but its worker (pid ${record.pid}) is dead`;

@@ -196,3 +196,10 @@ export function isFinal(record: StatusRecord, restartLimit: number): boolean {
 export function isSuccess(record: StatusRecord): record is RecordOf<'completed' | 'merged'> {
   return record.status === 'completed' || record.status === 'merged';
 }
+
+/** What follows a crash, for its reason; `restartLimit` is `--restart`. */
+export function hintOfCrash(record: StatusRecord, restartLimit: number): string {
+  return record.restarts < restartLimit
+    ? 'Whoever orchestrates restarts it from its last checkpoint; where nobody does, run `orch reattach`.'
+    : `No restarts are left. Look at \`orch logs ${record.workstream} --stderr\`, then run \`orch retry ${record.workstream}\`.`;
+}

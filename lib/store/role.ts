@@ -76,7 +76,8 @@ export async function takeRole(
     orchestratorLockPath(root),
     onLost ? { boundMs, onLost } : { boundMs },
   ).catch((error: unknown) => {
-    if (error instanceof OrchError && error.code === 'LOCK_HELD') throw busy(error.message, error);
+    if (error instanceof OrchError && error.code === 'LOCK_HELD')
+      throw busy(`an orch command is at work here: ${error.message}`, error);
     throw error;
   });
   try {

@@ -1,9 +1,7 @@
 import { taskText } from '../protocol/plan.ts';
 import type { Outcome } from '../protocol/status.ts';
 import type { Adapter } from './adapter.ts';
-import { type Ended, supervise } from './supervise.ts';
-
-const NOT_FOUND = 127;
+import { type Ended, NOT_FOUND, supervise } from './supervise.ts';
 
 function outcomeOf(ended: Ended): Outcome {
   switch (ended.how) {

@@ -26,6 +26,8 @@ export type Ended = {
   message: string;
 };
 
+/** What a shell answers where there is no such program. */
+export const NOT_FOUND = 127;
 const KILL_BOUND_MS = 15_000;
 
 /**
@@ -85,8 +87,12 @@ export async function supervise(
     how: 'exit',
     exitCode,
     signal,
-    message: signal === null ? `exit code ${exitCode}` : `ended by ${signal}`,
+    message: signal === null ? exitText(exitCode) : `ended by ${signal}`,
   };
+}
+
+function exitText(exitCode: number | null): string {
+  return exitCode === NOT_FOUND ? 'command not found (exit code 127)' : `exit code ${exitCode}`;
 }
 
 type Bound = 'timeout' | 'stalled' | 'killed';

@@ -20,7 +20,8 @@ export type Conclusion =
 /** A prompt can fill a page; what came of it stands behind it and must fit in the record too. */
 const quote = (text: string): string => JSON.stringify(cutText(text, 80));
 
-const RETRY_HINT = 'Look at `orch logs`, mend it, then run `orch retry`.';
+const retryHint = ({ id }: { id: string }): string =>
+  `Look at \`orch logs ${id}\` (and --stderr), mend it, then run \`orch retry ${id}\`.`;
 
 /** Does what is left of a workstream: worktree, setup, tasks with a checkpoint after each, acceptance tests. */
 export async function carryOut(attempt: Attempt, fresh: boolean): Promise<Conclusion> {
@@ -86,7 +87,7 @@ async function setUp(attempt: Attempt, worktree: string): Promise<Conclusion | n
       const reason = {
         code: 'setup_failed',
         message: `setup ${quote(run)}: ${ended.message}`,
-        hint: RETRY_HINT,
+        hint: retryHint(attempt.workstream),
       };
       return { status, exitCode, signal, reason };
     }
@@ -140,7 +141,7 @@ async function doTask(
       status: endOf(result.outcome),
       exitCode,
       signal,
-      reason: { code: result.outcome, message, hint: RETRY_HINT },
+      reason: { code: result.outcome, message, hint: retryHint(attempt.workstream) },
     };
   }
   return saveTask(attempt, task, index, worktree, previous, base);
@@ -218,7 +219,12 @@ async function judgeChecks(
     : 'verify_failed';
   const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
   const message = `acceptance test ${quote(first.text)}: ${first.message}${more}`;
-  return { status: 'failed', exitCode: 1, signal: null, reason: { code, message, hint: RETRY_HINT } };
+  return {
+    status: 'failed',
+    exitCode: 1,
+    signal: null,
+    reason: { code, message, hint: retryHint(attempt.workstream) },
+  };
 }
 
 async function conclude(attempt: Attempt, state: CheckpointState, worktree: string): Promise<Conclusion> {

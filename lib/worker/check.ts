@@ -2,7 +2,7 @@ import { discardChanges } from '../git/tidy.ts';
 import type { CheckGroup } from '../protocol/plan.ts';
 import type { CheckResult } from '../protocol/status.ts';
 import { recordHistory } from '../store/events.ts';
-import { supervise } from '../tools/supervise.ts';
+import { NOT_FOUND, supervise } from '../tools/supervise.ts';
 import { type Attempt, environmentOf, supervisionOf, taskTimeoutMs } from './attempt.ts';
 
 export type CheckFailure = {
@@ -10,8 +10,6 @@ export type CheckFailure = {
   message: string;
   code: 'verify_failed' | 'not_installed' | 'killed';
 };
-
-const NOT_FOUND = 127;
 
 /**
  * Runs the acceptance tests of a group on the committed tree, all of them even if one fails. What they leave in

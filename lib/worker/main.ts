@@ -5,13 +5,14 @@ import { startOrchestrator } from '../process/background.ts';
 import { passGate, watchParent } from '../process/gate.ts';
 import { killKin } from '../process/kill.ts';
 import { ENV, heartbeatPath, orchestratorLogPath, pidPath, stopPath } from '../protocol/layout.ts';
-import type { Reason } from '../protocol/status.ts';
+import { hintOfCrash, type Reason } from '../protocol/status.ts';
 import type { RecordEvent } from '../protocol/transitions.ts';
 import { type Actor, audit, recordHistory } from '../store/events.ts';
 import { planInForce, plannedWorkstream, readPlan } from '../store/plans.ts';
 import { changeRecord, type Lease } from '../store/records.ts';
 import { currentOrchestrator } from '../store/role.ts';
 import { removeFile, removePid, writePid } from '../store/signs.ts';
+import { tolerateLog } from '../store/tolerate-log.ts';
 import { isWorkLeft } from '../store/work-left.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
 import { type Attempt, kinOf } from './attempt.ts';
@@ -29,6 +30,7 @@ import { makeReporter } from './report.ts';
 const PARENT_LOST_GRACE_MS = 4_000;
 
 async function main(): Promise<number> {
+  tolerateLog();
   // Before anything else: write-file-atomic and others may swallow a signal that nobody listens to.
   let early: NodeJS.Signals | null = null;
   const onEarly = (signal: NodeJS.Signals): void => {
@@ -146,6 +148,7 @@ async function interrupted(attempt: Attempt, life: Life): Promise<LastWord | nul
 function endOf(interruption: Interruption | null, attempt: Attempt): Extract<LastWord, { type: 'end' }> {
   const end = { type: 'end', exitCode: null, signal: null } as const;
   const again = `\`orch retry ${attempt.workstream.id}\` goes on from the last checkpoint.`;
+  const crash = hintOfCrash(attempt.reporter.record(), attempt.plan.options.restart);
   switch (interruption?.cause) {
     case 'stop':
       return {
@@ -167,7 +170,7 @@ function endOf(interruption: Interruption | null, attempt: Attempt): Extract<Las
     }
     case 'terminated': {
       const { signal } = interruption;
-      const reason = { code: 'terminated', message: `${signal} from somebody else than orch`, hint: null };
+      const reason = { code: 'terminated', message: `${signal} from somebody else than orch`, hint: crash };
       return { ...end, status: 'crashed', signal, reason };
     }
     default:

@@ -49,28 +49,25 @@ it.concurrent('never has two workers for one, wherever a launch is cut off', asy
   expect(runsOf(rig)).toHaveLength(12);
 });
 
-it.concurrent.for([7, 11])(
-  'finishes everything after kills of anything at any moment (seed %i)',
-  async (seed, context) => {
-    const rig = rigFor(context, PLAN);
-    const dice = makeDice(seed);
-    const launched = rig.start(['launch', ...OPTIONS]);
-    await until(() => rig.status('A') !== null, { what: 'a record', boundMs: BOUND_MS });
-    for (let round = 0; round < 8 && !isOver(rig); round += 1) {
-      // Several at once, who all want to repair the same.
-      const commands = [
-        ['reattach', '--quiet'],
-        ['reattach', '--once', '--quiet'],
-        ['reap', '--quiet'],
-      ];
-      const started = commands.map((args) => rig.start(args));
-      await sleep(300 + dice(900));
-      for (const { pid } of rig.processes()) if (dice(3) > 0) signal(pid, 'SIGKILL');
-      for (const { pid } of started) signal(pid, 'SIGKILL');
-      for (const { finished } of started) await finished;
-    }
-    signal(launched.pid, 'SIGKILL');
-    await launched.finished;
-    await reattach(rig);
-  },
-);
+it.concurrent('finishes everything after kills of anything at any moment', async (context) => {
+  const rig = rigFor(context, PLAN);
+  const dice = makeDice(7);
+  const launched = rig.start(['launch', ...OPTIONS]);
+  await until(() => rig.status('A') !== null, { what: 'a record', boundMs: BOUND_MS });
+  for (let round = 0; round < 8 && !isOver(rig); round += 1) {
+    // Several at once, who all want to repair the same.
+    const commands = [
+      ['reattach', '--quiet'],
+      ['reattach', '--once', '--quiet'],
+      ['reap', '--quiet'],
+    ];
+    const started = commands.map((args) => rig.start(args));
+    await sleep(300 + dice(900));
+    for (const { pid } of rig.processes()) if (dice(3) > 0) signal(pid, 'SIGKILL');
+    for (const { pid } of started) signal(pid, 'SIGKILL');
+    for (const { finished } of started) await finished;
+  }
+  signal(launched.pid, 'SIGKILL');
+  await launched.finished;
+  await reattach(rig);
+});

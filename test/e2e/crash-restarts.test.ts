@@ -1,9 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import {
+  BOUND_MS,
   checkpointsOf,
   expectAllDone,
-  expectAttemptsInOrder,
-  expectEachTaskOnce,
   killHard,
   orchestratorOf,
   release,
@@ -65,95 +64,78 @@ describe('a task that kills its own worker each time', () => {
     expect(runsOf(rig, 'C')).toHaveLength(1);
     for (const attempt of [1, 2]) expect(salvagedText(rig, 'A', attempt, 'two.txt')).toBe('half\n');
   });
-
-  it.concurrent('is never restarted with --restart 0', async (context) => {
-    const rig = rigFor(context, plan);
-    expect(await rig.orch(['launch', '--restart', '0', '--only', 'A'])).toMatchObject({ code: 0 });
-    expect(await rig.orch(['reattach'])).toMatchObject({ code: 1 });
-    expect(rig.record('A')).toMatchObject({ status: 'crashed', attempt: 1, restarts: 0 });
-    release(rig, 'mercy');
-    expect(await rig.orch(['retry', 'A'])).toMatchObject({ code: 0 });
-    expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
-    await expectAllDone(rig, ['A']);
-    expect(rig.record('A')).toMatchObject({ attempt: 2 });
-  });
 });
 
 describe('the machine of the worker', () => {
+  const ELSEWHERE: Record<string, Record<string, string>> = {
+    rebooted: { boot_id: '00000000-0000-4000-8000-000000000000' },
+    host: { host: 'elsewhere' },
+    namespace: { pid_namespace: 'pid:[1]' },
+  };
+  const UNSEEN = ['host', 'namespace'];
   const plan = {
     workstreams: [
-      stepsOf('A', ['one', 'two:go']),
-      stepsOf('B', ['one'], { depends_on: ['A'] }),
-      stepsOf('C', ['one']),
+      ...Object.keys(ELSEWHERE).map((id) => stepsOf(id, ['one', 'two:go'])),
+      stepsOf('child', ['one'], { depends_on: ['host'] }),
+      stepsOf('other', ['one']),
     ],
   };
 
-  /** A is cut off in its second task, and its record says that it was elsewhere. */
-  async function moveElsewhere(rig: Rig, identity: Record<string, string>): Promise<void> {
-    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
-    await untilRuns(rig, 'A', 'two');
-    await until(() => rig.status('C') === 'completed', { what: 'C to complete' });
+  /** Each is cut off in its second task, and its record says that it was elsewhere. */
+  async function moveElsewhere(rig: Rig): Promise<void> {
+    expect(await rig.orch(['launch', '--max-parallel', '9'])).toMatchObject({ code: 0 });
+    for (const id of Object.keys(ELSEWHERE)) await untilRuns(rig, id, 'two');
+    await until(() => rig.status('other') === 'completed', { what: 'the other', boundMs: BOUND_MS });
     await killHard(await orchestratorOf(rig));
-    await killHard(rig.pid('A'));
-    // As after a reboot, nothing of it runs.
+    for (const id of Object.keys(ELSEWHERE)) await killHard(rig.pid(id));
+    // As after a reboot, nothing of them runs.
     await rig.orch(['reap', '--json']);
-    const record = rig.record('A');
-    const moved = { ...(record['identity'] as object), ...identity };
-    const running = { status: 'running', reason: null, ended_at: null, current_task: 'two' };
-    rig.write('.status/A.json', JSON.stringify({ ...record, ...running, identity: moved }));
+    for (const [id, identity] of Object.entries(ELSEWHERE)) {
+      const record = rig.record(id);
+      const moved = { ...(record['identity'] as object), ...identity };
+      const running = { status: 'running', reason: null, ended_at: null, current_task: 'two' };
+      rig.write(`.status/${id}.json`, JSON.stringify({ ...record, ...running, identity: moved }));
+    }
   }
 
-  it.concurrent('was started again: the attempt is settled as rebooted, and the next goes on', async (context) => {
+  it.concurrent('started again: settled. Cannot be seen: settled on the word of a person alone', async (context) => {
     const rig = rigFor(context, plan);
-    await moveElsewhere(rig, { boot_id: '00000000-0000-4000-8000-000000000000' });
+    await moveElsewhere(rig);
+    const unknown = { status: 'running', verdict: 'unknown', alive: null };
     expect(verdictsOf(await statusOf(rig))).toMatchObject({
-      A: { status: 'running', verdict: 'crashed', alive: false },
+      rebooted: { status: 'running', verdict: 'crashed', alive: false },
+      host: unknown,
+      namespace: unknown,
     });
+    const texts = (): string[] => UNSEEN.map((id) => rig.read(`.status/${id}.json`));
+    const before = texts();
     expect(await rig.orch(['reap', '--json'])).toMatchObject({ code: 0 });
-    expect(rig.record('A')).toMatchObject({
+    expect(rig.record('rebooted')).toMatchObject({
       status: 'crashed',
       exit_code: null,
       reason: { code: 'rebooted' },
     });
     release(rig, 'go');
+    const reattached = await rig.orch(['reattach', '--json']);
+    expect(reattached).toMatchObject({ code: 1 });
+    const told = reattached.stdout.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+    for (const id of UNSEEN) {
+      expect(told.findLast(({ workstream }) => workstream === id)).toMatchObject({ verdict: 'unknown' });
+    }
+    expect(await rig.orch(['stop', ...UNSEEN])).toMatchObject({ code: 4 });
+    expect(texts()).toEqual(before);
+    await expectAllDone(rig, ['rebooted', 'other']);
+    expect(rig.record('rebooted')).toMatchObject({ attempt: 2 });
+    expect([rig.status('child'), runsOf(rig, 'child')]).toEqual(['pending', []]);
+
+    expect(await rig.orch(['stop', ...UNSEEN, '--presume-dead'])).toMatchObject({ code: 0 });
+    for (const id of UNSEEN) {
+      expect(rig.record(id)).toMatchObject({ status: 'stopped', reason: { code: 'presumed_dead' } });
+    }
+    expect(await rig.orch(['reattach'])).toMatchObject({ code: 1 });
+    expect(rig.record('child')).toMatchObject({ status: 'blocked', blocked_by: ['host'] });
+    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
     expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
-    await expectAllDone(rig, ['A', 'B', 'C']);
-    expect(rig.record('A')).toMatchObject({ attempt: 2 });
+    await expectAllDone(rig, [...UNSEEN, 'child']);
   });
-
-  it.concurrent.for([{ host: 'elsewhere' }, { pid_namespace: 'pid:[1]' }])(
-    'cannot be seen (%o): it is never settled but on the word of a person, and holds its dependents',
-    async (identity, context) => {
-      const rig = rigFor(context, plan);
-      await moveElsewhere(rig, identity);
-      const unknown = { status: 'running', verdict: 'unknown', alive: null };
-      expect(verdictsOf(await statusOf(rig))).toMatchObject({ A: unknown });
-      const before = rig.read('.status/A.json');
-      expect(await rig.orch(['reap', '--json'])).toMatchObject({ code: 0 });
-      expect(await rig.orch(['reattach', '--once'])).toMatchObject({ code: 0 });
-      const reattached = await rig.orch(['reattach', '--json']);
-      expect(reattached).toMatchObject({ code: 1 });
-      const told = reattached.stdout.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
-      expect(told.findLast(({ workstream }) => workstream === 'A')).toMatchObject({ verdict: 'unknown' });
-      expect(await rig.orch(['stop', 'A'])).toMatchObject({ code: 4 });
-      expect(rig.read('.status/A.json')).toBe(before);
-      expect(verdictsOf(await statusOf(rig))).toMatchObject({
-        A: unknown,
-        B: { status: 'pending', verdict: 'pending' },
-        C: { status: 'completed' },
-      });
-      expect(runsOf(rig, 'B')).toEqual([]);
-
-      expect(await rig.orch(['stop', 'A', '--presume-dead'])).toMatchObject({ code: 0 });
-      expect(rig.record('A')).toMatchObject({ status: 'stopped', reason: { code: 'presumed_dead' } });
-      expect(await rig.orch(['reattach'])).toMatchObject({ code: 1 });
-      expect(rig.record('B')).toMatchObject({ status: 'blocked', blocked_by: ['A'] });
-      release(rig, 'go');
-      expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
-      expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
-      for (const id of ['A', 'B', 'C']) expect(rig.record(id)).toMatchObject({ status: 'completed' });
-      expectEachTaskOnce(rig, 'A');
-      expectAttemptsInOrder(rig, 'C');
-    },
-  );
 });

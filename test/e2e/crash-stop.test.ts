@@ -21,241 +21,181 @@ import { rigFor } from '../rig/rigs.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 
-const PLAN = { workstreams: [stepsOf('A', ['one', 'two:go'])] };
 const STOPPED = { status: 'stopped', exit_code: null, progress: '1/2', reason: { code: 'stopped' } };
+const STEPS = ['one', 'two:go'];
 
-async function launchUntilTwo(rig: Rig): Promise<number> {
-  expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
-  await untilRuns(rig, 'A', 'two');
-  return rig.pid('A');
+async function launch(rig: Rig, ids: readonly string[], ...options: string[]): Promise<void> {
+  expect(await rig.orch(['launch', '--max-parallel', '9', ...options])).toMatchObject({ code: 0 });
+  for (const id of ids) await untilRuns(rig, id, 'two');
 }
 
-/** Stopped for good: nothing runs, what was done is kept, what was half done is salvaged, nothing is restarted. */
-async function expectStopped(rig: Rig): Promise<void> {
-  expect(rig.record('A')).toMatchObject({ ...STOPPED, attempt: 1 });
-  expect(checkpointsOf(rig, 'A')).toHaveLength(1);
+/** Stopped for good: nothing of it runs, what was done is kept, no sign of life is left, nothing is restarted. */
+async function expectStopped(rig: Rig, ids: readonly string[]): Promise<void> {
   expect(await rig.orch(['reattach'])).toMatchObject({ code: 1 });
-  expect(rig.record('A')).toMatchObject({ ...STOPPED, attempt: 1 });
-  expect(runsOf(rig)).toHaveLength(2);
   await until(() => rig.processes().length === 0, { what: 'the end of everything' });
-  for (const file of ['.pids/A.pid', '.status/A.heartbeat', '.status/A.stop']) {
-    expect([file, existsSync(join(rig.root, file))]).toEqual([file, false]);
+  for (const id of ids) {
+    expect([id, rig.record(id)]).toMatchObject([id, { ...STOPPED, attempt: 1 }]);
+    expect([id, checkpointsOf(rig, id).length, runsOf(rig, id).length]).toEqual([id, 1, 2]);
+    for (const file of [`.pids/${id}.pid`, `.status/${id}.heartbeat`, `.status/${id}.stop`]) {
+      expect([file, existsSync(join(rig.root, file))]).toEqual([file, false]);
+    }
   }
 }
 
-/** Gives the lock of A's record to its worker: see lib/store/lock.ts. */
-function holdLock(rig: Rig): void {
-  const { pid, identity } = rig.record('A') as { pid: number; identity: Record<string, string | number> };
+/** What a person's stop writes before it sends any signal; it is killed right after it. */
+function askToStop(rig: Rig, id: string, run = rig.record(id)['run']): void {
+  const { attempt } = rig.record(id);
+  rig.write(
+    `.status/${id}.stop`,
+    `${JSON.stringify({ run, attempt, at: Date.now() / 1000, by: process.pid })}\n`,
+  );
+}
+
+/** Gives the lock of a record to its worker: see lib/store/lock.ts. */
+function holdLock(rig: Rig, id: string): void {
+  const { pid, identity } = rig.record(id) as { pid: number; identity: Record<string, string | number> };
   const { start_time, boot_id, pid_namespace, host } = identity;
   const parts = ['0'.repeat(32), pid, start_time, boot_id, pid_namespace, host];
-  rmSync(join(rig.root, '.status/A.lock'), { recursive: true, force: true });
-  rig.write(`.status/A.lock/${parts.map((part) => encodeURIComponent(String(part))).join('~')}`, '');
+  rmSync(join(rig.root, `.status/${id}.lock`), { recursive: true, force: true });
+  rig.write(`.status/${id}.lock/${parts.map((part) => encodeURIComponent(String(part))).join('~')}`, '');
 }
 
-/** The next attempt goes on from the checkpoint. */
-async function expectGoesOn(rig: Rig): Promise<void> {
+it.concurrent('SIGTERM and SIGINT from somebody else end an attempt as terminated, SIGHUP ends nothing', async (context) => {
+  const ids = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+  const rig = rigFor(context, { workstreams: ids.map((id) => stepsOf(id, STEPS)) });
+  await launch(rig, ids);
+  const orchestrator = await orchestratorOf(rig);
+  signal(orchestrator, 'SIGHUP');
+  // Nobody else settles or restarts before this test has looked.
+  signal(orchestrator, 'SIGSTOP');
+  for (const id of ids) signal(rig.pid(id), id);
+  for (const id of ['SIGTERM', 'SIGINT'] as const) {
+    const { pid } = rig.record(id);
+    await until(() => !isAlive(Number(pid)), { what: `the end by ${id}`, boundMs: BOUND_MS });
+    expect(rig.record(id)).toMatchObject({ status: 'crashed', signal: id, reason: { code: 'terminated' } });
+    expect(salvagedText(rig, id, 1, 'two.txt')).toBe('half\n');
+  }
+  signal(orchestrator, 'SIGCONT');
+  for (const id of ['SIGTERM', 'SIGINT']) await untilRuns(rig, id, 'two', 2);
   release(rig, 'go');
-  expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
-  expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
-  await expectAllDone(rig, ['A']);
-  expect(rig.record('A')).toMatchObject({ attempt: 2, restarts: 0 });
-  expect(runsOf(rig).map(({ task }) => task)).toEqual(['one', 'two', 'two']);
-}
-
-describe('SIGTERM from somebody else', () => {
-  it.concurrent.for(['SIGTERM', 'SIGINT'] as const)(
-    '%s ends the attempt as terminated, and a new one goes on',
-    async (name, context) => {
-      const rig = rigFor(context, PLAN);
-      const worker = await launchUntilTwo(rig);
-      const orchestrator = await orchestratorOf(rig);
-      // Nobody else settles or restarts before this test has looked.
-      signal(orchestrator, 'SIGSTOP');
-      signal(worker, name);
-      await until(() => !isAlive(worker), { what: 'the worker to end' });
-      expect(rig.record('A')).toMatchObject({
-        status: 'crashed',
-        signal: name,
-        reason: { code: 'terminated' },
-      });
-      expect(salvagedText(rig, 'A', 1, 'two.txt')).toBe('half\n');
-      signal(orchestrator, 'SIGCONT');
-      await untilRuns(rig, 'A', 'two', 2);
-      release(rig, 'go');
-      expect(await rig.orch(['wait'])).toMatchObject({ code: 0 });
-      await expectAllDone(rig, ['A']);
-      expect(rig.record('A')).toMatchObject({ attempt: 2, restarts: 1 });
-    },
-  );
-
-  it.concurrent('leaves a worker alone that a terminal hangs up on', async (context) => {
-    const rig = rigFor(context, PLAN);
-    const worker = await launchUntilTwo(rig);
-    signal(worker, 'SIGHUP');
-    signal(await orchestratorOf(rig), 'SIGHUP');
-    release(rig, 'go');
-    expect(await rig.orch(['wait'])).toMatchObject({ code: 0 });
-    await expectAllDone(rig, ['A']);
-    expect(rig.record('A')).toMatchObject({ attempt: 1 });
-  });
+  expect(await rig.orch(['wait'])).toMatchObject({ code: 0 });
+  await expectAllDone(rig, ids);
+  expect(ids.map((id) => rig.record(id)['attempt'])).toEqual([2, 2, 1]);
 });
 
 describe('orch stop', () => {
-  it.concurrent('is final: what is done is kept, what is half done is salvaged', async (context) => {
-    const rig = rigFor(context, PLAN);
-    await launchUntilTwo(rig);
-    expect(await rig.orch(['stop', 'A', '--grace', '60s'])).toMatchObject({ code: 0 });
-    expect(salvagedText(rig, 'A', 1, 'two.txt')).toBe('half\n');
-    await expectStopped(rig);
-    await expectGoesOn(rig);
+  it.concurrent('is final for whoever is at work, hears nothing or is frozen', async (context) => {
+    const ids = ['busy', 'deaf', 'frozen', 'frozen-in-a-write'];
+    const deaf = {
+      id: 'deaf',
+      tasks: [...stepsOf('deaf', ['one']).tasks, { run: `sh ${tool('deaf.sh')} two` }],
+    };
+    const rig = rigFor(context, {
+      workstreams: ids.map((id) => (id === 'deaf' ? deaf : stepsOf(id, STEPS))),
+    });
+    await launch(rig, ids);
+    const all = ids.flatMap((id) => [rig.pid(id), ...runsOf(rig, id).map(({ pid }) => pid)]);
+    const frozen = ['frozen', 'frozen-in-a-write'];
+    for (const id of frozen) signal(rig.pid(id), 'SIGSTOP');
+    holdLock(rig, 'frozen-in-a-write');
+    const polite = rig.start(['stop', 'busy', 'deaf', '--grace', '60s']);
+    expect(await rig.orch(['stop', ...frozen, '--grace', '1s'])).toMatchObject({ code: 0 });
+    expect(await polite.finished).toMatchObject({ code: 0 });
+    expect(all.filter(isAlive)).toEqual([]);
+    for (const id of ['busy', 'deaf'])
+      expect([id, salvagedText(rig, id, 1, 'two.txt')]).toEqual([id, 'half\n']);
+    await expectStopped(rig, ids);
+
+    // The next attempt goes on from the checkpoint; it salvages what nobody could before.
+    release(rig, 'go');
+    const others = ids.filter((id) => id !== 'deaf');
+    expect(await rig.orch(['launch', '--skip', 'deaf'])).toMatchObject({ code: 0 });
+    expect(await rig.orch(['wait', ...others])).toMatchObject({ code: 0 });
+    await expectAllDone(rig, others);
+    for (const id of others) {
+      expect(rig.record(id)).toMatchObject({ attempt: 2, restarts: 0 });
+      expect(runsOf(rig, id).map(({ task }) => task)).toEqual(['one', 'two', 'two']);
+      expect([id, salvagedText(rig, id, 1, 'two.txt')]).toEqual([id, 'half\n']);
+    }
   });
 
-  it.concurrent('holds if it is killed right after its word, and the worker too', async (context) => {
-    const rig = rigFor(context, PLAN);
-    const worker = await launchUntilTwo(rig);
+  it.concurrent('holds if it is killed right after its word, and means that attempt alone', async (context) => {
+    const ids = ['killed', 'alive', 'meant-before'];
+    const rig = rigFor(context, { workstreams: ids.map((id) => stepsOf(id, STEPS)) });
+    await launch(rig, ids);
     await killHard(await orchestratorOf(rig));
-    const { run, attempt } = rig.record('A');
-    rig.write(
-      '.status/A.stop',
-      `${JSON.stringify({ run, attempt, at: Date.now() / 1000, by: process.pid })}\n`,
-    );
-    // Before the worker's next heartbeat, at which it would see the request itself.
-    await killHard(worker);
-    expect(verdictsOf(await statusOf(rig))).toEqual({
-      A: { status: 'running', verdict: 'stopped', alive: false },
+    // Before its next heartbeat, at which it would see the word itself; the other one has to see it.
+    askToStop(rig, 'killed');
+    await killHard(rig.pid('killed'));
+    askToStop(rig, 'alive');
+    askToStop(rig, 'meant-before', 'another run');
+    await killHard(rig.pid('meant-before'));
+    expect(verdictsOf(await statusOf(rig))).toMatchObject({
+      killed: { status: 'running', verdict: 'stopped', alive: false },
+      'meant-before': { status: 'running', verdict: 'crashed', alive: false },
     });
-    expect(await rig.orch(['reattach'])).toMatchObject({ code: 1 });
-    await expectStopped(rig);
-    await expectGoesOn(rig);
-    expect(salvagedText(rig, 'A', 1, 'two.txt')).toBe('half\n');
-  });
-
-  it.concurrent('holds if only the command is killed: the worker sees the word by itself', async (context) => {
-    const rig = rigFor(context, PLAN);
-    const worker = await launchUntilTwo(rig);
-    const { run, attempt } = rig.record('A');
-    rig.write(
-      '.status/A.stop',
-      `${JSON.stringify({ run, attempt, at: Date.now() / 1000, by: process.pid })}\n`,
-    );
-    await until(() => !isAlive(worker), { what: 'the worker to end', boundMs: BOUND_MS });
-    expect(salvagedText(rig, 'A', 1, 'two.txt')).toBe('half\n');
-    await expectStopped(rig);
-  });
-
-  it.concurrent('means one attempt: a word for an earlier run stops nobody', async (context) => {
-    const rig = rigFor(context, PLAN);
-    rig.write(
-      '.status/A.stop',
-      `${JSON.stringify({ run: 'another', attempt: 1, at: Date.now() / 1000, by: 1 })}\n`,
-    );
-    await launchUntilTwo(rig);
-    await killHard(rig.pid('A'));
-    await untilRuns(rig, 'A', 'two', 2);
+    const reattach = rig.start(['reattach']);
+    await untilRuns(rig, 'meant-before', 'two', 2);
+    await until(() => rig.status('alive') === 'stopped', { what: 'the live one to stop', boundMs: BOUND_MS });
     release(rig, 'go');
-    expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
-    await expectAllDone(rig, ['A']);
+    expect(await reattach.finished).toMatchObject({ code: 1 });
+    await expectAllDone(rig, ['meant-before']);
+    expect(salvagedText(rig, 'alive', 1, 'two.txt')).toBe('half\n');
+    await expectStopped(rig, ['killed', 'alive']);
   });
 
-  it.concurrent('kills a tool that hears nothing, within the grace', async (context) => {
+  it.concurrent('--all stops what waits or has died too, and nothing is launched until the next launch', async (context) => {
     const rig = rigFor(context, {
       workstreams: [
-        { id: 'A', tasks: [...stepsOf('A', ['one']).tasks, { run: `sh ${tool('deaf.sh')} two` }] },
+        stepsOf('A', STEPS),
+        stepsOf('B', STEPS),
+        stepsOf('C', ['one']),
+        stepsOf('D', ['one'], { depends_on: ['C'] }),
+        stepsOf('E', ['one'], { depends_on: ['A'] }),
       ],
     });
-    await launchUntilTwo(rig);
-    const { pid } = await untilRuns(rig, 'A', 'two');
-    expect(await rig.orch(['stop', 'A', '--grace', '60s'])).toMatchObject({ code: 0 });
-    expect(isAlive(pid)).toBe(false);
-    // The worker has killed it itself, long before the grace was over.
-    expect(salvagedText(rig, 'A', 1, 'two.txt')).toBe('half\n');
-    await expectStopped(rig);
-  });
-
-  it.concurrent.for(['at work', 'in the middle of a write'])(
-    'ends a worker that is frozen %s, with its whole tree',
-    async (where, context) => {
-      const rig = rigFor(context, PLAN);
-      const worker = await launchUntilTwo(rig);
-      const { pid } = await untilRuns(rig, 'A', 'two');
-      signal(worker, 'SIGSTOP');
-      if (where !== 'at work') holdLock(rig);
-      expect(await rig.orch(['stop', 'A', '--grace', '1s'])).toMatchObject({ code: 0 });
-      expect([worker, pid].map(isAlive)).toEqual([false, false]);
-      await expectStopped(rig);
-      await expectGoesOn(rig);
-      expect(salvagedText(rig, 'A', 1, 'two.txt')).toBe('half\n');
-    },
-  );
-
-  it.concurrent('--all stops what waits too, and nothing is launched until the next launch', async (context) => {
-    const rig = rigFor(context, {
-      workstreams: [
-        stepsOf('A', ['one', 'two:go']),
-        stepsOf('B', ['one']),
-        stepsOf('C', ['one'], { depends_on: ['B'] }),
-      ],
-    });
-    expect(await rig.orch(['launch', '--max-parallel', '1'])).toMatchObject({ code: 0 });
-    await untilRuns(rig, 'A', 'two');
-    expect(await rig.orch(['stop', 'B'])).toMatchObject({ code: 0 });
-    expect(rig.record('B')).toMatchObject({ status: 'stopped', attempt: 0, progress: '0/1' });
-    await until(() => rig.status('C') === 'blocked', { what: 'C to be blocked' });
-    expect(await rig.orch(['stop', '--all'])).toMatchObject({ code: 0 });
-    expect(await rig.orch(['reattach'])).toMatchObject({ code: 1 });
-    expect(['A', 'B', 'C'].map((id) => rig.status(id))).toEqual(['stopped', 'stopped', 'blocked']);
-    expect(runsOf(rig)).toHaveLength(2);
-    release(rig, 'go');
-    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
-    expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
-    await expectAllDone(rig, ['A', 'B', 'C']);
-  });
-
-  it.concurrent('--all holds under a crash: what was killed meanwhile is not restarted', async (context) => {
-    const rig = rigFor(context, {
-      workstreams: [stepsOf('A', ['one', 'two:go']), stepsOf('B', ['one', 'two:go'])],
-    });
-    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
+    expect(await rig.orch(['launch', '--max-parallel', '2'])).toMatchObject({ code: 0 });
     for (const id of ['A', 'B']) await untilRuns(rig, id, 'two');
-    const orchestrator = await orchestratorOf(rig);
-    const workers = ['A', 'B'].map((id) => rig.pid(id));
-    for (const pid of [orchestrator, ...workers]) signal(pid, 'SIGKILL');
-    await until(() => !workers.some(isAlive), { what: 'the workers to end' });
-    expect(await rig.orch(['stop', '--all'])).toMatchObject({ code: 0 });
-    expect(await rig.orch(['reattach'])).toMatchObject({ code: 1 });
-    for (const id of ['A', 'B']) expect(rig.record(id)).toMatchObject({ status: 'stopped', attempt: 1 });
-    await until(() => rig.processes().length === 0, { what: 'the end of everything' });
+    expect(await rig.orch(['stop', 'C'])).toMatchObject({ code: 0 });
+    expect(rig.record('C')).toMatchObject({ status: 'stopped', attempt: 0, progress: '0/1' });
+    await until(() => rig.status('D') === 'blocked', { what: 'D to be blocked' });
+    await killHard(await orchestratorOf(rig));
+    await killHard(rig.pid('B'));
+    expect(await rig.orch(['stop', '--all', '--grace', '60s'])).toMatchObject({ code: 0 });
+    const states = (): unknown[] => ['A', 'B', 'C', 'D', 'E'].map((id) => rig.status(id));
+    const stopped = ['stopped', 'stopped', 'stopped', 'blocked', 'stopped'];
+    expect(states()).toEqual(stopped);
+    await expectStopped(rig, ['A', 'B']);
+    expect(states()).toEqual(stopped);
+    expect(runsOf(rig)).toHaveLength(4);
+    release(rig, 'go');
+    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
+    expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
+    await expectAllDone(rig, ['A', 'B', 'C', 'D', 'E']);
   });
 });
 
-describe('a frozen worker', () => {
-  it.concurrent('is shown as running with a stale heartbeat, left alone, and goes on when it is thawed', async (context) => {
-    const rig = rigFor(context, PLAN);
-    expect(await rig.orch(['launch', '--timeout', '8h'])).toMatchObject({ code: 0 });
-    await untilRuns(rig, 'A', 'two');
-    const worker = rig.pid('A');
-    signal(worker, 'SIGSTOP');
-    // As if it had been frozen for long.
-    const longAgo = Date.now() / 1000 - 120;
-    utimesSync(join(rig.root, '.status/A.heartbeat'), longAgo, longAgo);
-    await killHard(await orchestratorOf(rig));
-    const shown = await statusOf(rig);
-    expect(shown.workstreams[0]).toMatchObject({
-      status: 'running',
-      verdict: 'running',
-      alive: true,
-      reason: { code: 'stale_heartbeat' },
-    });
-    expect(await rig.orch(['reap', '--json'])).toMatchObject({ code: 0 });
-    expect(await rig.orch(['reattach', '--once'])).toMatchObject({ code: 0 });
-    const reattach = rig.start(['reattach']);
-    await orchestratorOf(rig);
-    release(rig, 'go');
-    expect(isAlive(worker)).toBe(true);
-    expect(rig.record('A')).toMatchObject({ status: 'running', pid: worker });
-    signal(worker, 'SIGCONT');
-    expect(await reattach.finished).toMatchObject({ code: 0 });
-    await expectAllDone(rig, ['A']);
-    expect(rig.record('A')).toMatchObject({ attempt: 1 });
-  });
+it.concurrent('a frozen worker is shown with a stale heartbeat, left alone, and goes on when it is thawed', async (context) => {
+  const rig = rigFor(context, { workstreams: [stepsOf('A', STEPS)] });
+  await launch(rig, ['A'], '--timeout', '8h');
+  const worker = rig.pid('A');
+  signal(worker, 'SIGSTOP');
+  // As if it had been frozen for long.
+  const longAgo = Date.now() / 1000 - 120;
+  utimesSync(join(rig.root, '.status/A.heartbeat'), longAgo, longAgo);
+  await killHard(await orchestratorOf(rig));
+  const shown = await statusOf(rig);
+  const running = { status: 'running', verdict: 'running', alive: true, reason: { code: 'stale_heartbeat' } };
+  expect(shown.workstreams[0]).toMatchObject(running);
+  expect(await rig.orch(['reap', '--json'])).toMatchObject({ code: 0 });
+  expect(await rig.orch(['reattach', '--once'])).toMatchObject({ code: 0 });
+  const reattach = rig.start(['reattach']);
+  await orchestratorOf(rig);
+  release(rig, 'go');
+  expect(isAlive(worker)).toBe(true);
+  expect(rig.record('A')).toMatchObject({ status: 'running', pid: worker });
+  signal(worker, 'SIGCONT');
+  expect(await reattach.finished).toMatchObject({ code: 0 });
+  await expectAllDone(rig, ['A']);
+  expect(rig.record('A')).toMatchObject({ attempt: 1 });
 });

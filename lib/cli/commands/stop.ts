@@ -29,7 +29,7 @@ export const verb: Verb<Args> = {
         default: false,
         describe: 'Settle one that cannot be judged from here',
       })
-      .example('$0 stop WS-003', 'SIGTERM, a checkpoint of what is done, at most 10 s')
+      .example('$0 stop WS-003', 'SIGTERM, half-done edits salvaged, killed after 10 s')
       .example('$0 stop --all', 'everything') as never,
   handle: async (args) => {
     const root = await findState(args.root);
