@@ -26,22 +26,28 @@ export type PassOptions = {
   actor: Actor;
   memory: Memory;
   onDone?: (done: Done) => void;
+  /** Once aborted, nothing more is launched, not even in the round at hand. */
+  stop?: AbortSignal;
 };
 
-export type Pass = { world: Observation; done: Done[]; planned: Action[] };
+/** `lookMs`: what the look at files and processes took. */
+export type Pass = { world: Observation; done: Done[]; planned: Action[]; lookMs: number };
 
 /** One round: look, decide, act. */
 export async function pass(options: PassOptions): Promise<Pass> {
   const { root, permissions, mode, actor, memory, onDone } = options;
+  const begun = performance.now();
   const world = await observe(root, memory);
+  const lookMs = performance.now() - begun;
   const planned = decide(world, permissions);
   const done: Done[] = [];
   for (const action of planned) {
+    if (action.type === 'launch' && options.stop?.aborted === true) continue;
     const result = await tolerantAct(world, action, mode, actor);
     done.push(result);
     onDone?.(result);
   }
-  return { world, done, planned };
+  return { world, done, planned, lookMs };
 }
 
 /** One action that cannot be done now (a full disk, a busy lock) does not keep the others from being done. */
@@ -72,26 +78,25 @@ export async function orchestrate(options: PassOptions, role: Role, stop: AbortS
   try {
     await role.announce(mode);
     while (!stop.aborted) {
-      const begun = performance.now();
-      const open = await tolerantPass(options);
+      const { open, lookMs } = await tolerantPass({ ...options, stop });
       if (!open && (await mayResign(options, role))) return;
-      await bell.wait(TICK_MS, Math.max(REST_MIN_MS, (performance.now() - begun) * REST_FACTOR));
+      await bell.wait(TICK_MS, Math.max(REST_MIN_MS, lookMs * REST_FACTOR));
     }
   } finally {
     await watcher.close();
   }
 }
 
-async function tolerantPass(options: PassOptions): Promise<boolean> {
+async function tolerantPass(options: PassOptions): Promise<{ open: boolean; lookMs: number }> {
   try {
-    const { done } = await pass(options);
+    const { world, done, lookMs } = await pass(options);
     // What was just done changes the world: look again before concluding anything.
-    return done.some(({ ok }) => ok) || isOpen(await observe(options.root, options.memory));
+    return { open: done.some(({ ok }) => ok) || isOpen(world), lookMs };
   } catch (error) {
     if (!isPassing(error)) throw error;
     process.stderr.write(`orch: ${new Date().toISOString()} ${messageOf(error)}; trying again\n`);
     if (error instanceof OrchError && error.code === 'LEASE_LOST') throw error;
-    return true;
+    return { open: true, lookMs: 0 };
   }
 }
 

@@ -47,8 +47,8 @@ async function launchInTerminal(context: TestContext, rig: Rig): Promise<() => P
   };
 }
 
-describe('the launcher dies', () => {
-  it.concurrent('leaves everything at work when its terminal closes right after the launch', async (context) => {
+describe.concurrent('the launcher dies', () => {
+  it('leaves everything at work when its terminal closes right after the launch', async (context) => {
     const rig = rigFor(context, PAIR);
     const close = await launchInTerminal(context, rig);
     await until(() => existsSync(join(rig.aside, 'launched')), { what: 'the launch', boundMs: BOUND_MS });
@@ -63,7 +63,7 @@ describe('the launcher dies', () => {
     expect(runsOf(rig)).toHaveLength(5);
   });
 
-  it.concurrent.for(['_plan.json', '_orchestrator.json'])(
+  it.for(['_plan.json', '_orchestrator.json'])(
     'loses nothing when its terminal closes during the launch, once there is %s',
     async (file, context) => {
       const rig = rigFor(context, PAIR);
@@ -77,7 +77,7 @@ describe('the launcher dies', () => {
     },
   );
 
-  it.concurrent('can be killed with -9 at any moment: another launch or a reattach finishes everything', async (context) => {
+  it('can be killed with -9 at any moment: another launch or a reattach finishes everything', async (context) => {
     const rig = rigFor(context, PAIR);
     release(rig, 'go');
     for (const delay of [120, 200, 300, 450]) {
@@ -95,8 +95,8 @@ describe('the launcher dies', () => {
   });
 });
 
-describe('an attached run dies', () => {
-  it.concurrent('takes its workers along within 5 s, and leaves the rest to a reattach', async (context) => {
+describe.concurrent('an attached run dies', () => {
+  it('takes its workers along within 5 s, and leaves the rest to a reattach', async (context) => {
     const rig = rigFor(context, PAIR);
     const run = rig.start(['run']);
     for (const id of ['A', 'B']) await untilRuns(rig, id, 'two');
@@ -117,8 +117,8 @@ describe('an attached run dies', () => {
   });
 });
 
-describe('the rest goes on', () => {
-  it.concurrent('when the orchestrator is killed, then a worker, then all that is left', async (context) => {
+describe.concurrent('the rest goes on', () => {
+  it('when the orchestrator is killed, then a worker, then all that is left', async (context) => {
     const rig = rigFor(context, {
       workstreams: [...PAIR.workstreams, stepsOf('C', ['one'], { depends_on: ['A'] })],
     });
@@ -155,7 +155,7 @@ describe('the rest goes on', () => {
     expect(rig.record('A')).toMatchObject({ attempt: 2, restarts: 1 });
   });
 
-  it.concurrent('when all are killed at one instant, and the next orchestrator too', async (context) => {
+  it('when all are killed at one instant, and the next orchestrator too', async (context) => {
     const rig = rigFor(context, PAIR);
     const launcher = rig.start(['launch']);
     for (const id of ['A', 'B']) await untilRuns(rig, id, 'two');
@@ -176,8 +176,8 @@ describe('the rest goes on', () => {
   });
 });
 
-describe('another launch', () => {
-  it.concurrent('adopts who lives and settles who died', async (context) => {
+describe.concurrent('another launch', () => {
+  it('adopts who lives and settles who died', async (context) => {
     const rig = rigFor(context, PAIR);
     expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
     for (const id of ['A', 'B']) await untilRuns(rig, id, 'two');
@@ -194,8 +194,8 @@ describe('another launch', () => {
   });
 });
 
-describe('without any command', () => {
-  it.concurrent('a crashed worker is restarted, and a worker that ends has its work passed on', async (context) => {
+describe.concurrent('without any command', () => {
+  it('a crashed worker is restarted, and a worker that ends has its work passed on', async (context) => {
     const rig = rigFor(context, {
       workstreams: [
         stepsOf('A', ['one', 'two:go']),

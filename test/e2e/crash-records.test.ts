@@ -70,8 +70,8 @@ function expectCopies(rig: Rig): void {
 
 const tasksOf = (rig: Rig, id: string): string[] => runsOf(rig, id).map(({ task }) => task);
 
-describe('a record that is lost', () => {
-  it.concurrent('while its worker lives: the worker writes it again and completes', async (context) => {
+describe.concurrent('a record that is lost', () => {
+  it('while its worker lives: the worker writes it again and completes', async (context) => {
     const rig = rigFor(context, PLAN);
     await launch(rig);
     const workers = IDS.map((id) => rig.pid(id));
@@ -87,7 +87,7 @@ describe('a record that is lost', () => {
     expectCopies(rig);
   });
 
-  it.concurrent('after its worker was killed: git knows what was done', async (context) => {
+  it('after its worker was killed: git knows what was done', async (context) => {
     const rig = rigFor(context, PLAN);
     await launch(rig);
     await killHard(await orchestratorOf(rig));
@@ -117,30 +117,26 @@ describe('a record that is lost', () => {
   });
 });
 
-describe('files beside the record that are lost', () => {
+describe.concurrent('files beside the record that are lost', () => {
   const ROLE = ['.pids/_orchestrator.pid', '.status/_orchestrator.json'];
 
-  it.concurrent.for(['deleted', 'cut', 'folder'])(
-    'cost nothing while all are at work (%s)',
-    async (name, context) => {
-      const rig = rigFor(context, PLAN);
-      await launch(rig);
-      for (const file of ROLE) DAMAGES[name]?.(join(rig.root, file));
-      for (const id of NAMES) {
-        for (const file of [`.pids/${id}.pid`, `.status/${id}.heartbeat`])
-          DAMAGES[id]?.(join(rig.root, file));
-      }
-      const shown = verdictsOf(await statusOf(rig));
-      for (const id of IDS) expect([id, shown[id]]).toMatchObject([id, { verdict: 'running', alive: true }]);
-      await expectOthersUndisturbed(rig);
-      release(rig, 'go');
-      expect(await rig.orch(['wait'])).toMatchObject({ code: 0 });
-      await until(() => rig.processes().length === 0, { what: 'the end of everything', boundMs: BOUND_MS });
-      for (const id of IDS) expect([id, tasksOf(rig, id)]).toEqual([id, ['one', 'two']]);
-    },
-  );
+  it.for(['cut', 'folder'])('cost nothing while all are at work (%s)', async (name, context) => {
+    const rig = rigFor(context, PLAN);
+    await launch(rig);
+    for (const file of ROLE) DAMAGES[name]?.(join(rig.root, file));
+    for (const id of NAMES) {
+      for (const file of [`.pids/${id}.pid`, `.status/${id}.heartbeat`]) DAMAGES[id]?.(join(rig.root, file));
+    }
+    const shown = verdictsOf(await statusOf(rig));
+    for (const id of IDS) expect([id, shown[id]]).toMatchObject([id, { verdict: 'running', alive: true }]);
+    await expectOthersUndisturbed(rig);
+    release(rig, 'go');
+    expect(await rig.orch(['wait'])).toMatchObject({ code: 0 });
+    await until(() => rig.processes().length === 0, { what: 'the end of everything', boundMs: BOUND_MS });
+    for (const id of IDS) expect([id, tasksOf(rig, id)]).toEqual([id, ['one', 'two']]);
+  });
 
-  it.concurrent('cost nothing after all were killed', async (context) => {
+  it('cost nothing after all were killed', async (context) => {
     const rig = rigFor(context, PLAN);
     await launch(rig);
     for (const pid of [await orchestratorOf(rig), ...IDS.map((id) => rig.pid(id))]) await killHard(pid);
@@ -155,7 +151,7 @@ describe('files beside the record that are lost', () => {
     await expectAllDone(rig, IDS);
   });
 
-  it.concurrent('a frozen plan that is damaged keeps nobody from stopping, and can be launched again', async (context) => {
+  it('a frozen plan that is damaged keeps nobody from stopping, and can be launched again', async (context) => {
     const workstreams = [
       stepsOf('A', ['one', 'two:go']),
       stepsOf('B', ['one'], { depends_on: ['A'] }),

@@ -83,8 +83,8 @@ it.concurrent('SIGTERM and SIGINT from somebody else end an attempt as terminate
   expect(ids.map((id) => rig.record(id)['attempt'])).toEqual([2, 2, 1]);
 });
 
-describe('orch stop', () => {
-  it.concurrent('is final for whoever is at work, hears nothing or is frozen', async (context) => {
+describe.concurrent('orch stop', () => {
+  it('is final for whoever is at work, hears nothing or is frozen', async (context) => {
     const ids = ['busy', 'deaf', 'frozen', 'frozen-in-a-write'];
     const deaf = {
       id: 'deaf',
@@ -119,7 +119,7 @@ describe('orch stop', () => {
     }
   });
 
-  it.concurrent('holds if it is killed right after its word, and means that attempt alone', async (context) => {
+  it('holds if it is killed right after its word, and means that attempt alone', async (context) => {
     const ids = ['killed', 'alive', 'meant-before'];
     const rig = rigFor(context, { workstreams: ids.map((id) => stepsOf(id, STEPS)) });
     await launch(rig, ids);
@@ -144,7 +144,7 @@ describe('orch stop', () => {
     await expectStopped(rig, ['killed', 'alive']);
   });
 
-  it.concurrent('--all stops what waits or has died too, and nothing is launched until the next launch', async (context) => {
+  it('--all stops what waits or has died too, and nothing is launched until the next launch', async (context) => {
     const rig = rigFor(context, {
       workstreams: [
         stepsOf('A', STEPS),

@@ -87,31 +87,43 @@ async function attend(root: string, plan: FrozenPlan, role: Role, output: Launch
   };
   const [followed] = await Promise.all([shown.catch(fail), loop.catch(fail)]);
   if (stopped.asked) {
-    await stopped.done;
+    // Once more: one may have been on its way when the others were stopped.
+    await stopped.stopAll();
     await role.resign();
     return 130;
   }
   return tellEnd(followed.list, output);
 }
 
+type Interruption = { asked: boolean; stopAll: () => Promise<void> };
+
 /** The first Ctrl+C stops the workers within the grace, a second one at once; both are a person's word. */
-function onInterrupt(root: string, plan: FrozenPlan, actor: Actor, leave: AbortController) {
-  const state = { asked: false, done: Promise.resolve() };
-  const stopAll = async (graceMs: number): Promise<void> => {
+function onInterrupt(root: string, plan: FrozenPlan, actor: Actor, leave: AbortController): Interruption {
+  const running: Promise<void>[] = [];
+  const stopLive = async (graceMs: number): Promise<void> => {
     const live = plan.workstreams.filter(({ id }) => {
       const read = readRecord(root, id);
       return read.kind === 'record' && isAliveState(read.record);
     });
     await Promise.all(live.map(({ id }) => stopWorkstream(root, id, { graceMs, presumeDead: false, actor })));
   };
+  const stopAll = async (): Promise<void> => {
+    await Promise.all(running);
+    await stopLive(plan.options.stopGraceMs);
+  };
+  const state: Interruption = { asked: false, stopAll };
   process.on('SIGINT', () => {
     const graceMs = state.asked ? 0 : plan.options.stopGraceMs;
-    if (!state.asked)
+    if (!state.asked) {
       process.stderr.write('orch: stopping at the next safe point; Ctrl+C again stops at once\n');
+    }
     state.asked = true;
     // Nothing is launched any more from here on.
     leave.abort();
-    state.done = Promise.all([state.done, stopAll(graceMs)]).then(() => undefined);
+    const stopping = stopLive(graceMs);
+    // Its failure is met where all are awaited.
+    stopping.catch(() => undefined);
+    running.push(stopping);
   });
   return state;
 }
