@@ -27,6 +27,14 @@ export function holdsLease(record: StatusRecord, lease: Lease): boolean {
   return now.run === lease.run && now.attempt === lease.attempt && now.token === lease.token;
 }
 
+/** What to do about a record that cannot be read. */
+export const UNREADABLE_HINT = 'Repair it or move it away; a copy is kept before orch writes a new one.';
+
+/** `FILE:LINE:COLUMN: MESSAGE` of a record that cannot be read. */
+export function placeOf(root: string, id: string, read: Extract<RecordRead, { kind: 'unreadable' }>): string {
+  return `${recordPath(root, id)}:${read.line}:${read.column}: ${read.message}`;
+}
+
 /** Ids that have a record, sorted; an absent folder holds none. */
 export function listRecordIds(root: string): string[] {
   let names: string[];
