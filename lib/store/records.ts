@@ -1,5 +1,5 @@
 import { constants, copyFileSync, lstatSync, readdirSync, renameSync } from 'node:fs';
-import { errnoOf, OrchError } from '../errors.ts';
+import { errnoOf } from '../errors.ts';
 import { encodeRecord } from '../protocol/encode.ts';
 import { isId } from '../protocol/ids.ts';
 import { recordLockPath, recordPath, statusDir } from '../protocol/layout.ts';
@@ -9,7 +9,7 @@ import { advance, type RecordEvent, type Writer } from '../protocol/transitions.
 import { writeDurably } from './durable.ts';
 import { type Actor, audit } from './events.ts';
 import { withLock } from './lock.ts';
-import { READ_MAX_BYTES, readOwnFile } from './open.ts';
+import { READ_MAX_BYTES, tryReadOwnFile } from './open.ts';
 
 export type RecordRead = (ParsedRecord | { kind: 'missing' }) & { mtimeMs: number | null };
 
@@ -50,14 +50,10 @@ export function listRecordIds(root: string): string[] {
 
 /** What the record of `id` says now. An error while reading makes it `unreadable`, never `missing`. */
 export function readRecord(root: string, id: string): RecordRead {
-  try {
-    const file = readOwnFile(recordPath(root, id));
-    if (file === null) return { kind: 'missing', mtimeMs: null };
-    return namedRight(parseRecord(file.text), id, file.mtimeMs);
-  } catch (error) {
-    if (!(error instanceof OrchError)) throw error;
-    return { kind: 'unreadable', message: error.message, line: 1, column: 1, mtimeMs: null };
-  }
+  const file = tryReadOwnFile(recordPath(root, id));
+  if (file === null) return { kind: 'missing', mtimeMs: null };
+  if ('why' in file) return { kind: 'unreadable', message: file.why, line: 1, column: 1, mtimeMs: null };
+  return namedRight(parseRecord(file.text), id, file.mtimeMs);
 }
 
 function namedRight(parsed: ParsedRecord, id: string, mtimeMs: number): RecordRead {
