@@ -1,8 +1,16 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { OrchError } from '../errors.ts';
 import { builtFile } from '../executors/launch.ts';
+import { FOREIGN_WORKTREE_HINT, findWorktree } from '../git/admin.ts';
 import { branchFaults } from '../git/branches.ts';
-import { hasTrackedChanges, openRepository, resolveCommit, trackedUnder } from '../git/repository.ts';
+import {
+  commonDirOf,
+  hasTrackedChanges,
+  openRepository,
+  resolveCommit,
+  trackedUnder,
+} from '../git/repository.ts';
 import { applyJoining, type Joining, join } from '../orchestrate/join.ts';
 import { PERMISSIONS, pass } from '../orchestrate/loop.ts';
 import { newMemory, observe } from '../orchestrate/observe.ts';
@@ -103,6 +111,7 @@ export async function startRun(
     const world = await observe(root, newMemory());
     const joinings = join(world, plan.workstreams, fresh);
     await refuseTakenBranches(root, joinings);
+    await refuseTakenWorktrees(root, joinings);
     warnOfOthers(
       world.views
         .filter(({ id, planned }) => planned !== null && !joinings.some((one) => one.id === id))
@@ -122,6 +131,18 @@ async function refuseTakenBranches(root: string, joinings: readonly Joining[]): 
   const ids = joinings.map(({ id }) => id);
   const [fault] = await branchFaults(root, ids, (id) => readRecord(root, id).kind === 'record');
   if (fault !== undefined) throw new OrchError('BRANCH_TAKEN', fault.message, { hint: fault.hint });
+}
+
+/** Found out now, and not by a worker in the night. */
+async function refuseTakenWorktrees(root: string, joinings: readonly Joining[]): Promise<void> {
+  const begun = joinings.filter(({ how, id }) => how !== 'adopt' && existsSync(worktreePath(root, id)));
+  if (begun.length === 0) return;
+  const commonDir = await commonDirOf(root);
+  for (const { id } of begun) {
+    const found = await findWorktree(root, commonDir, id);
+    if (found.kind === 'foreign')
+      throw new OrchError('WORKTREE_TAKEN', found.why, { hint: FOREIGN_WORKTREE_HINT });
+  }
 }
 
 function warnOfOthers(ids: readonly string[]): void {
