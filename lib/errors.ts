@@ -14,8 +14,11 @@ export const EXIT_CODE = {
   DIRTY_CHECKOUT: 2,
   UNSAFE_FOLDER: 2,
   BRANCH_TAKEN: 2,
+  WORKTREE_TAKEN: 2,
   DEFINITION_CHANGED: 2,
   NO_TOOL: 2,
+  /** Only its owner may do that to a worker that orch did not start. */
+  FOREIGN_WORKER: 2,
   /** Nothing to act on. */
   NO_WORKSTREAM: 3,
   NO_STATE: 3,

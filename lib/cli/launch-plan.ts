@@ -1,8 +1,16 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { OrchError } from '../errors.ts';
 import { builtFile } from '../executors/launch.ts';
+import { FOREIGN_WORKTREE_HINT, findWorktree } from '../git/admin.ts';
 import { branchFaults } from '../git/branches.ts';
-import { hasTrackedChanges, openRepository, resolveCommit, trackedUnder } from '../git/repository.ts';
+import {
+  commonDirOf,
+  hasTrackedChanges,
+  openRepository,
+  resolveCommit,
+  trackedUnder,
+} from '../git/repository.ts';
 import { applyJoining, type Joining, join } from '../orchestrate/join.ts';
 import { PERMISSIONS, pass, throwFault } from '../orchestrate/loop.ts';
 import { newMemory, observe } from '../orchestrate/observe.ts';
@@ -106,6 +114,7 @@ export async function startRun(
     const world = await observe(root, newMemory());
     const joinings = join(world, plan.workstreams, fresh);
     await refuseTakenBranches(root, joinings);
+    await refuseTakenWorktrees(root, joinings);
     warnOfOthers(world.views.filter((view) => isLeftBehind(view, joinings)).map(({ id }) => id));
     await writePlan(root, plan);
     for (const joining of joinings) await applyJoining(world, plan, joining, fresh, actor);
@@ -132,6 +141,18 @@ function isLeftBehind(view: View, joinings: readonly Joining[]): boolean {
     !isSuccess(record) &&
     !joinings.some(({ id }) => id === view.id)
   );
+}
+
+/** Found out now, and not by a worker in the night. */
+async function refuseTakenWorktrees(root: string, joinings: readonly Joining[]): Promise<void> {
+  const begun = joinings.filter(({ how, id }) => how !== 'adopt' && existsSync(worktreePath(root, id)));
+  if (begun.length === 0) return;
+  const commonDir = await commonDirOf(root);
+  for (const { id } of begun) {
+    const found = await findWorktree(root, commonDir, id);
+    if (found.kind === 'foreign')
+      throw new OrchError('WORKTREE_TAKEN', found.why, { hint: FOREIGN_WORKTREE_HINT });
+  }
 }
 
 function warnOfOthers(ids: readonly string[]): void {

@@ -37,7 +37,9 @@ export function durationOption(name: string, text: string): number {
 /** A whole number of at least `least`. */
 export function countOption(name: string, value: number, least: number): number {
   if (!Number.isSafeInteger(value) || value < least) {
-    throw new OrchError('USAGE', `--${name} needs a whole number of at least ${least}`);
+    throw new OrchError('USAGE', `--${name} needs a whole number of at least ${least}`, {
+      hint: `For example: --${name} ${Math.max(least, 3)}`,
+    });
   }
   return value;
 }

@@ -1,6 +1,7 @@
 import yargs, { type CommandModule } from 'yargs';
 import { OrchError } from '../errors.ts';
 import { globalOptions } from './options.ts';
+import { type KnownOptions, refuseMisused } from './strict-options.ts';
 import type { Verb } from './verb.ts';
 import { VERSION } from './version.ts';
 
@@ -22,6 +23,7 @@ const VERBS: Record<string, () => Promise<{ verb: Verb<never> }>> = {
 export async function runProgram(argv: readonly string[]): Promise<number> {
   const named = argv.find((word) => Object.hasOwn(VERBS, word));
   const loaders = named === undefined ? Object.values(VERBS) : [VERBS[named]];
+  const hint = `Try \`orch ${named === undefined ? '' : `${named} `}--help\`.`;
   let code = 0;
   let program = globalOptions(yargs([...argv]).scriptName('orch'));
   for (const load of loaders) {
@@ -45,19 +47,28 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     .epilogue('`orch <command> --help` shows the options and examples of each command.')
     .version(VERSION)
     .alias('h', 'help')
+    .middleware(() => {
+      // Before its own checks, which see what it made of the words. Its types leave out what it exports here.
+      const known = (program as unknown as { getOptions(): KnownOptions }).getOptions();
+      refuseMisused(argv, known, hint);
+    }, true)
     .strict()
     .demandCommand(1, 'Which command?')
     .recommendCommands()
     .wrap(process.stdout.isTTY ? Math.min(process.stdout.columns, 100) : 100)
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
-      if (error !== undefined) throw error;
-      const hint = `Try \`orch ${named === undefined ? '' : `${named} `}--help\`.`;
-      const guess = message?.startsWith('Did you mean')
-        ? `there is no such command: ${argv.join(' ')}. `
-        : '';
-      throw new OrchError('USAGE', `${guess}${(message ?? 'bad usage').replaceAll('\n', ' ')}`, { hint });
+      // What yargs refuses while it parses comes as an error of its own.
+      if (error !== undefined && error.name !== 'YError') throw error;
+      throw new OrchError('USAGE', usageFault(argv, message ?? error?.message ?? 'bad usage'), { hint });
     })
     .parseAsync();
   return code;
+}
+
+/** What yargs says, in words that tell what was meant. */
+function usageFault(argv: readonly string[], message: string): string {
+  if (message.startsWith('Did you mean')) return `there is no such command: ${argv.join(' ')}. ${message}`;
+  if (message.startsWith('Not enough non-option arguments')) return 'a workstream is not named';
+  return message.replaceAll('\n', ' ');
 }

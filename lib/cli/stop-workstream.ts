@@ -5,14 +5,13 @@ import { livenessOf, newMemory, observe } from '../orchestrate/observe.ts';
 import { signalVerified } from '../process/kill.ts';
 import { recordLockPath } from '../protocol/layout.ts';
 import { type AliveRecord, isAliveState, isFinal, type StatusRecord } from '../protocol/status.ts';
-import { type Actor, audit } from '../store/events.ts';
+import { audit } from '../store/events.ts';
 import { lockHolder, withLock } from '../store/lock.ts';
 import { planInForce } from '../store/plans.ts';
-import { changeRecord, holdsLease, leaseOf, readRecord } from '../store/records.ts';
+import { changeRecord, holdsLease, leaseOf, placeOf, readRecord } from '../store/records.ts';
 import { requestStop } from '../store/signs.ts';
-
-export type Stopped = { workstream: string; ok: boolean; status: string; note: string };
-export type StopRequest = { graceMs: number; presumeDead: boolean; actor: Actor };
+import { stopForeign } from './stop-foreign.ts';
+import type { Stopped, StopRequest } from './stop-request.ts';
 
 const TRIES = 20;
 const LOOK_MS = 50;
@@ -26,8 +25,11 @@ const FROZEN_MS = 2_000;
 export async function stopWorkstream(root: string, id: string, request: StopRequest): Promise<Stopped> {
   for (let tries = 0; tries < TRIES; tries += 1) {
     const read = readRecord(root, id);
-    if (read.kind !== 'record')
-      return { workstream: id, ok: false, status: read.kind, note: 'it has no record that orch could stop' };
+    if (read.kind === 'foreign') return stopForeign(root, read.record, id, request);
+    if (read.kind === 'unreadable')
+      return { workstream: id, ok: false, status: 'unreadable', note: placeOf(root, id, read) };
+    if (read.kind === 'missing')
+      return { workstream: id, ok: false, status: 'missing', note: 'it has no record that orch could stop' };
     const { record } = read;
     const restarts = planInForce(root)?.options.restart ?? 0;
     if (isFinal(record, restarts))

@@ -70,11 +70,13 @@ export async function readyWorktree(root: string, id: string): Promise<Worktree>
   });
 }
 
+/** What to do about a place that is somebody else's. */
+export const FOREIGN_WORKTREE_HINT =
+  'orch removes only what it made. Move it away (a worktree: `git worktree move`), then run again.';
+
 /** The error for a place that is somebody else's. */
 export function foreignWorktree(why: string): OrchError {
-  return new OrchError('WORKTREE_FAILED', why, {
-    hint: 'orch removes only what it made. Move it away (a worktree: `git worktree move`), then run again.',
-  });
+  return new OrchError('WORKTREE_FAILED', why, { hint: FOREIGN_WORKTREE_HINT });
 }
 
 /** Declares the worktree complete: from here on its content is salvaged, never just removed. */

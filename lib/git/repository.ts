@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { errnoOf, OrchError } from '../errors.ts';
 import { type GitResult, git, splitNul } from './run.ts';
 
@@ -13,7 +13,7 @@ const OLDEST = [2, 38] as const;
  * NO_COMMITS, GIT_TOO_OLD.
  */
 export async function openRepository(dir: string): Promise<Repository> {
-  const start = await existing(dir);
+  const start = await existingFolder(dir);
   const asked = [
     'rev-parse',
     '--is-bare-repository',
@@ -28,7 +28,7 @@ export async function openRepository(dir: string): Promise<Repository> {
     git(start, asked, { answers: [128], discover: true }),
   ]);
   const gitVersion = acceptedVersion(version.stdout);
-  const { gitDir, commonDir, top } = readFacts(dir, facts);
+  const { gitDir, commonDir, top } = readFacts(start, facts);
   const root = gitDir === commonDir ? top : await mainWorktree(start, commonDir);
   return { root: await realpath(root), gitDir, commonDir, gitVersion };
 }
@@ -71,11 +71,16 @@ export async function commonDirOf(root: string): Promise<string> {
   return stdout.replace(/\n$/, '');
 }
 
-async function existing(dir: string): Promise<string> {
+/** @throws OrchError NOT_A_REPOSITORY where there is no folder. */
+async function existingFolder(dir: string): Promise<string> {
   try {
-    return await realpath(dir);
+    const folder = await realpath(dir);
+    if ((await stat(folder)).isDirectory()) return folder;
+    throw notARepository(dir, 'it is not a folder');
   } catch (error) {
     const errno = errnoOf(error);
+    if (errno === 'EACCES' || errno === 'ELOOP' || errno === 'ENAMETOOLONG')
+      throw notARepository(dir, `it cannot be looked at (${errno})`, error);
     if (errno !== 'ENOENT' && errno !== 'ENOTDIR') throw error;
     throw notARepository(dir, 'there is no such folder', error);
   }
@@ -93,20 +98,27 @@ function acceptedVersion(text: string): string {
 function readFacts(dir: string, facts: GitResult): { gitDir: string; commonDir: string; top: string } {
   const lines = facts.stdout.split('\n');
   const [bare, gitDir, commonDir, top] = lines;
-  const complaint = facts.stderr.trim().split('\n')[0] ?? '';
+  const complaint = complaintOf(facts);
   if (bare === undefined || gitDir === undefined || commonDir === undefined || bare === '') {
     throw notARepository(dir, complaint);
   }
   if (bare === 'true') throw notARepository(dir, 'a bare repository has no files to work on');
   if (top === undefined || top === '') throw notARepository(dir, complaint);
   if (facts.code !== 0) {
-    throw new OrchError('NO_COMMITS', `${top} has no commit to start from (${complaint})`, {
+    throw new OrchError('NO_COMMITS', `${top} has no commit to start from`, {
       hint: 'Make a first commit; workstreams branch off it.',
     });
   }
   // Five lines and the end of the last: more means that a path holds a newline, and no line can be trusted.
   if (lines.length !== 6) throw notARepository(dir, 'its path holds a newline');
   return { gitDir, commonDir, top };
+}
+
+/** What git says first, in other words where it is the usual. */
+function complaintOf({ stderr }: GitResult): string {
+  const first = (stderr.trim().split('\n')[0] ?? '').replace(/^fatal: /, '');
+  if (first.startsWith('not a git repository')) return 'there is no repository here or above';
+  return first === 'this operation must be run in a work tree' ? 'this is the folder of git itself' : first;
 }
 
 async function mainWorktree(start: string, commonDir: string): Promise<string> {
@@ -117,7 +129,7 @@ async function mainWorktree(start: string, commonDir: string): Promise<string> {
     throw notARepository(start, 'its repository is bare: there is no main worktree');
   }
   // Git guesses this path from where the repository is, which fails for --separate-git-dir.
-  const check = await git(await existing(path), ['rev-parse', '--path-format=absolute', '--git-dir'], {
+  const check = await git(await existingFolder(path), ['rev-parse', '--path-format=absolute', '--git-dir'], {
     answers: [128],
   });
   if (check.stdout.trim() === commonDir) return path;

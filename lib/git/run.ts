@@ -128,7 +128,8 @@ type Outcome = {
   exitCode?: number | undefined;
   signal?: string | undefined;
   timedOut: boolean;
-  stderr: string;
+  /** None where no process was made. */
+  stderr?: string | undefined;
   originalMessage?: string | undefined;
   cause?: unknown;
 };
@@ -141,7 +142,7 @@ function failure(args: readonly string[], cwd: string, result: Outcome): OrchErr
     : result.exitCode === undefined
       ? `ended without an exit code (${result.signal ?? result.originalMessage ?? 'unknown'})`
       : `failed with exit code ${result.exitCode}`;
-  const last = result.stderr.trim().split('\n').slice(-3).join('\n');
+  const last = (result.stderr ?? '').trim().split('\n').slice(-3).join('\n');
   return new OrchError('GIT_FAILED', `git ${cut} ${how}${last === '' ? '' : `: ${last}`}`, {
     hint: `See what git says of it in ${cwd}; then run the same orch command again.`,
     cause: result.cause,

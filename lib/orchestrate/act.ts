@@ -11,7 +11,9 @@ import { type Change, changeRecord, createRecord, leaseOf, readRecord } from '..
 import { removeFile } from '../store/signs.ts';
 import type { Action } from './decide.ts';
 import { firstRecord } from './first-record.ts';
+import { lookAtForeign } from './foreign.ts';
 import { isStopAsked, traceOf } from './observe.ts';
+import { settleForeign } from './settle-foreign.ts';
 import { recordOf, type View, type World } from './world.ts';
 
 /** What became of an action: done, or why not. A refusal has no `error`: the world had moved on. */
@@ -41,6 +43,7 @@ export async function act(
     case 'end':
       return end(root, action, view, actor);
     case 'settle': {
+      if (view?.read.kind === 'foreign') return settleDead(root, action, actor);
       const event = { ...action, type: 'end', exitCode: null, signal: null } as const;
       const writer: Writer = 'settler';
       return change(root, action, record, writer, actor, event, isProvedDead);
@@ -64,7 +67,9 @@ export async function act(
     case 'launch':
       return launch(root, action, record, mode, actor);
     case 'remove':
-      return remove(root, action, view, actor);
+      return (await isStillStale(root, action, view))
+        ? remove(root, action, actor)
+        : { action, ok: false, note: 'its record has changed meanwhile' };
   }
 }
 
@@ -72,6 +77,15 @@ export async function act(
 async function isProvedDead(current: StatusRecord): Promise<boolean> {
   if (!isAliveState(current)) return current.status === 'pending' || current.status === 'crashed';
   return (await judge(current.pid, current.identity)) === 'dead';
+}
+
+async function settleDead(
+  root: string,
+  action: Extract<Action, { type: 'settle' }>,
+  actor: Actor,
+): Promise<Done> {
+  const end = await settleForeign(root, action.id, actor);
+  return { action, ok: end !== null, note: end === null ? 'its record has changed meanwhile' : '' };
 }
 
 async function change(
@@ -184,18 +198,23 @@ async function launch(
   }
 }
 
-function remove(
+/** The same record as when it was decided; a foreign worker may also have begun again and said nothing yet. */
+async function isStillStale(
   root: string,
-  action: Extract<Action, { type: 'remove' }>,
+  { id, file }: Extract<Action, { type: 'remove' }>,
   view: View | undefined,
-  actor: Actor,
-): Done {
-  const { path, why } = action.file;
-  const record = readRecord(root, action.id);
+): Promise<boolean> {
+  const read = readRecord(root, id);
+  if (read.kind === 'foreign') {
+    const { stale } = await lookAtForeign(root, id, read.record);
+    return stale.some(({ path, why }) => path === file.path && why === file.why);
+  }
   const before = view === undefined ? null : recordOf(view);
-  const unchanged =
-    record.kind === 'record' && before !== null && record.record.last_update === before.last_update;
-  if (!unchanged) return { action, ok: false, note: 'its record has changed meanwhile' };
+  return read.kind === 'record' && before !== null && read.record.last_update === before.last_update;
+}
+
+function remove(root: string, action: Extract<Action, { type: 'remove' }>, actor: Actor): Done {
+  const { path, why } = action.file;
   const removed = removeFile(path);
   if (removed) audit(root, actor, { event: 'remove', workstream: action.id, why, path });
   return { action, ok: removed, note: '' };

@@ -43,8 +43,9 @@ function tend(view: View, options: PlanOptions, world: World, permissions: Permi
   const actions: Action[] = [];
   if (view.leftovers.length > 0) actions.push({ type: 'kill', id, why: 'their worker is gone' });
   const record = recordOf(view);
-  if (record === null) return [...actions, ...tendUnreadable(view, permissions)];
+  if (view.foreignEnd !== null) actions.push({ type: 'settle', id, ...view.foreignEnd });
   for (const file of view.stale) actions.push({ type: 'remove', id, file });
+  if (record === null) return [...actions, ...tendUnreadable(view, permissions)];
   switch (record.status) {
     case 'starting':
     case 'running':

@@ -17,7 +17,8 @@ export type Joining =
  * Joins a new plan with earlier records by id. The living are adopted; what is completed is kept if its definition
  * is the same; everything else begins a new attempt from its checkpoint. Pure, so that nothing is written before
  * all of it is known to be possible.
- * @throws OrchError DEFINITION_CHANGED, BUSY (a live worker outside the new plan), PLAN_INVALID.
+ * @throws OrchError DEFINITION_CHANGED, BUSY (a live worker outside the new plan), PLAN_INVALID (a foreign worker's
+ * id, or one that differs from another in case).
  */
 export function join(world: World, workstreams: readonly PlannedWorkstream[], fresh: boolean): Joining[] {
   const planned = new Set(workstreams.map(({ id }) => id));
@@ -26,7 +27,21 @@ export function join(world: World, workstreams: readonly PlannedWorkstream[], fr
     const hint = 'Wait for it, stop it with `orch stop`, or launch a plan that has it too.';
     throw new OrchError('BUSY', `${outside.id} is at work and not in this plan`, { hint });
   }
+  refuseOtherCase(world, workstreams);
   return workstreams.map((workstream) => joinOne(world.byId.get(workstream.id), workstream, fresh));
+}
+
+/** Where a file system does not tell cases apart, two such ids are one record, one branch and one worktree. */
+function refuseOtherCase(world: World, workstreams: readonly PlannedWorkstream[]): void {
+  const spelled = new Map(workstreams.map(({ id }) => [id.toLowerCase(), id]));
+  for (const { id } of world.views) {
+    const own = spelled.get(id.toLowerCase());
+    if (own === undefined || own === id || world.byId.get(own)?.planned?.id === own) continue;
+    const hint = `Write it as ${id} if it is the same work, else give it another id.`;
+    throw new OrchError('PLAN_INVALID', `${own} differs only in case from ${id}, which is here already`, {
+      hint,
+    });
+  }
 }
 
 function mayLive(view: View): boolean {

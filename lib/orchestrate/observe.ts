@@ -7,6 +7,7 @@ import { isAliveState, type StatusRecord } from '../protocol/status.ts';
 import { planInForce } from '../store/plans.ts';
 import { leaseOf, listRecordIds, type RecordRead, readRecord } from '../store/records.ts';
 import { type Heartbeat, isHeld, meansAttempt, readHeartbeat, readPid, readStop } from '../store/signs.ts';
+import { lookAtForeign } from './foreign.ts';
 import type { Liveness, StaleFile, View, World } from './world.ts';
 
 /**
@@ -83,6 +84,7 @@ async function look(
   const beat = readHeartbeat(root, id);
   const asked = record !== null && isStopAsked(root, id, record);
   const worker = kin.find(({ proof }) => proof === 'worker') ?? null;
+  const foreign = read.kind === 'foreign' ? await lookAtForeign(root, id, read.record) : null;
   const state =
     record === null ? read.kind : `${record.run} ${record.attempt} ${record.status} ${record.restarts}`;
   return {
@@ -97,7 +99,8 @@ async function look(
     heartbeatAgeSeconds: beat === null ? null : Math.max(0, (Date.now() - beat.mtimeMs) / 1000),
     awakeMs: awakeMs(id, beat, state, memory),
     sinceMs: heldSince(memory, `state ${id}`, state),
-    stale: record === null ? [] : staleFiles(root, id, record, worker !== null),
+    foreignEnd: foreign?.end ?? null,
+    stale: record === null ? (foreign?.stale ?? []) : staleFiles(root, id, record, worker !== null),
   };
 }
 

@@ -1,24 +1,18 @@
 import { errnoOf, OrchError } from '../errors.ts';
-import { judge, judgeByPidFile, locate } from '../process/identity.ts';
+import { judge, locate } from '../process/identity.ts';
 import { origin } from '../process/system.ts';
-import { pidPath, recordPath } from '../protocol/layout.ts';
+import { recordPath } from '../protocol/layout.ts';
 import type { ForeignRecord } from '../protocol/parse.ts';
 import type { PlannedWorkstream } from '../protocol/plan.ts';
-import {
-  type AliveRecord,
-  isAliveState,
-  isFinal,
-  type Reason,
-  STATES,
-  type State,
-} from '../protocol/status.ts';
-import type { RecordRead } from '../store/records.ts';
-import { type PidFile, readHeartbeat, readPid, readStop } from '../store/signs.ts';
+import { type AliveRecord, isAliveState, isFinal, type Reason, type State } from '../protocol/status.ts';
+import { placeOf, type RecordRead, UNREADABLE_HINT } from '../store/records.ts';
+import { readHeartbeat } from '../store/signs.ts';
 import { verdictOfDeath } from './decide.ts';
+import { type Judgement, lookAtForeign, unknownReason } from './foreign.ts';
 import { isStopAsked } from './observe.ts';
 
 /** What a reattach would settle on; `unknown` where no probe can tell. */
-export type Verdict = State | 'unknown';
+export type Verdict = Judgement['verdict'];
 
 /** One workstream as `orch status --json` shows it, with every field of its record. */
 export type WorkstreamStatus = {
@@ -50,19 +44,6 @@ export type WorkstreamStatus = {
 /** What the plan says that a verdict depends on. */
 export type Setting = { restartLimit: number; staleSeconds: number };
 
-const FINAL_WORDS: ReadonlySet<string> = new Set<State>([
-  'blocked',
-  'completed',
-  'failed',
-  'timed_out',
-  'stopped',
-  'crashed',
-  'merged',
-  'conflict',
-]);
-
-type Judged = Pick<WorkstreamStatus, 'alive' | 'verdict' | 'final' | 'evidence' | 'reason'>;
-
 const NOTHING = { current_task: null, progress: null, last_update: null, exit_code: null, pid: null };
 
 /** What every workstream shows, in place of what a record (a foreign one's, of any type) says by that name. */
@@ -71,7 +52,7 @@ type Shown = Pick<WorkstreamStatus, 'current_task' | 'progress' | 'last_update' 
 function assemble(
   id: string,
   status: string,
-  judged: Judged,
+  judged: Judgement,
   age: number | null,
   shown: Shown,
   fields: object,
@@ -101,7 +82,7 @@ function heartbeatAge(root: string, id: string): number | null {
   return beat === null ? null : Math.max(0, Date.now() - beat.mtimeMs) / 1000;
 }
 
-const agreed = (status: State, final: boolean, alive: boolean | null, reason: Reason | null): Judged => ({
+const agreed = (status: State, final: boolean, alive: boolean | null, reason: Reason | null): Judgement => ({
   alive,
   verdict: status,
   final,
@@ -131,17 +112,16 @@ export async function verdictOf(
     case 'unreadable': {
       const { line, column, message } = read;
       const file = recordPath(root, id);
-      const evidence = `${file}:${line}:${column}: ${message}`;
-      const hint = 'Repair it or move it away; a copy is kept before orch writes a new one.';
-      const reason = { code: 'unreadable', message: evidence, hint };
-      const judged: Judged = { alive: null, verdict: 'unknown', final: false, evidence, reason };
+      const evidence = placeOf(root, id, read);
+      const reason = { code: 'unreadable', message: evidence, hint: UNREADABLE_HINT };
+      const judged: Judgement = { alive: null, verdict: 'unknown', final: false, evidence, reason };
       const fields = { file, line, column, message };
       return assemble(id, 'unreadable', judged, heartbeatAge(root, id), NOTHING, fields);
     }
     case 'missing': {
       const hint = 'Whoever orchestrates writes it; where nobody does, run `orch reattach`.';
       const reason = { code: 'no_record', message: 'it is planned and has no record yet', hint };
-      const judged: Judged = { alive: null, verdict: 'pending', final: false, evidence: null, reason };
+      const judged: Judgement = { alive: null, verdict: 'pending', final: false, evidence: null, reason };
       const progress = planned === null ? null : `0/${planned.tasks.length}`;
       return assemble(
         id,
@@ -161,7 +141,7 @@ async function judgeAlive(
   record: AliveRecord,
   age: number | null,
   setting: Setting,
-): Promise<Judged> {
+): Promise<Judgement> {
   const liveness = await judge(record.pid, record.identity);
   if (liveness === 'same') {
     const isStale = record.status === 'running' && age !== null && age > setting.staleSeconds;
@@ -197,11 +177,6 @@ function staleReason(id: string, ageSeconds: number): Reason {
   };
 }
 
-function unknownReason(id: string, message: string): Reason {
-  const hint = `If you know that it is gone, \`orch stop ${id} --presume-dead\` settles it.`;
-  return { code: 'unknown', message, hint };
-}
-
 /** Why a PID of the record means nothing here; null where it does, or where this process cannot say where it is. */
 async function whereabouts(record: AliveRecord): Promise<{ text: string; rebooted: boolean } | null> {
   try {
@@ -230,56 +205,8 @@ function tolerant<T>(read: () => T): T | null {
 }
 
 async function ofForeign(root: string, id: string, record: ForeignRecord): Promise<WorkstreamStatus> {
-  const file = tolerant(() => readPid(pidPath(root, id)));
-  const liveness = file === null ? 'unknown' : await judgeByPidFile(file.pid, file.mtimeMs / 1000);
+  const { judged, pidFile } = await lookAtForeign(root, id, record);
   const { fields, status, current_task, progress, last_update, exit_code } = record;
-  const judged = judgeForeign(root, id, record, file, liveness);
-  const shown = { current_task, progress, last_update, exit_code, pid: file?.pid ?? null };
+  const shown = { current_task, progress, last_update, exit_code, pid: pidFile?.pid ?? null };
   return assemble(id, status, judged, heartbeatAge(root, id), shown, fields);
-}
-
-function judgeForeign(
-  root: string,
-  id: string,
-  record: ForeignRecord,
-  file: PidFile | null,
-  liveness: 'alive' | 'dead' | 'unknown',
-): Judged {
-  const alive = liveness === 'unknown' ? null : liveness === 'alive';
-  const unknown = (message: string): Judged => ({
-    alive,
-    verdict: 'unknown',
-    final: false,
-    evidence: message,
-    reason: unknownReason(id, message),
-  });
-  const word = STATES.find((state) => state === record.status);
-  if (word === undefined)
-    return unknown(`its worker's word ${JSON.stringify(record.status)} is not one of orch's`);
-  if (FINAL_WORDS.has(word)) return agreed(word, true, alive, foreignReason(record.fields['reason']));
-  if (file === null) return unknown(`there is no PID in ${pidPath(root, id)} to judge it by`);
-  if (liveness === 'unknown') return unknown(`pid ${file.pid} cannot be looked at from here`);
-  if (liveness === 'alive') return agreed(word, false, true, foreignReason(record.fields['reason']));
-  const evidence = `the record says ${word}, but pid ${file.pid} is gone or is younger than its PID file`;
-  const stop = tolerant(() => readStop(root, id));
-  const verdict = stop !== null && stop.at * 1000 >= file.mtimeMs ? 'stopped' : 'crashed';
-  const message =
-    verdict === 'stopped' ? 'it ended while a person was stopping it' : 'it is gone without a last word';
-  // Nobody restarts a foreign worker: this is its end, whether or not somebody has written it down.
-  const reason = {
-    code: verdict === 'stopped' ? 'stopped' : 'lost',
-    message,
-    hint: 'Start it again as you did before.',
-  };
-  return { alive, verdict, final: true, evidence, reason };
-}
-
-/** Whatever another program calls its reason, in the shape of ours. */
-function foreignReason(value: unknown): Reason | null {
-  if (typeof value === 'string') return { code: 'foreign', message: value, hint: null };
-  if (typeof value !== 'object' || value === null) return null;
-  const { code, message, hint } = value as Record<string, unknown>;
-  if (typeof message !== 'string') return null;
-  const text = (one: unknown): string | null => (typeof one === 'string' ? one : null);
-  return { code: text(code) ?? 'foreign', message, hint: text(hint) };
 }

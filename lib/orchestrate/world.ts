@@ -1,6 +1,7 @@
 import type { Kin } from '../process/kin.ts';
 import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
 import type { StatusRecord } from '../protocol/status.ts';
+import type { ForeignEnd } from '../store/foreign.ts';
 import type { RecordRead } from '../store/records.ts';
 
 /** What one look at the files and the process table shows. Plain data: `decide` needs nothing else. */
@@ -26,6 +27,8 @@ export type View = {
   awakeMs: number;
   /** How long this process has seen the record in this state. */
   sinceMs: number;
+  /** Of a foreign worker that is proved dead and had no last word: the one that it gets. */
+  foreignEnd: ForeignEnd | null;
   /** Files beside the record that nobody needs any more. */
   stale: StaleFile[];
 };

@@ -74,16 +74,15 @@ export function isInExecWindow(info: ProcessInfo): boolean {
 }
 
 /**
- * Whether the process that wrote its PID into a file at `mtimeSeconds` (Unix) may still run. All there is to
- * tell a foreign worker by: gone, or started after the file was written, is dead.
+ * The process that wrote its PID into a file at `mtimeSeconds` (Unix), if it may still run. All there is to tell a
+ * foreign worker by: it is dead if it is `gone`, or if the number is a `younger` process's by now.
  */
-export async function judgeByPidFile(
+export async function findByPidFile(
   pid: number,
   mtimeSeconds: number,
-): Promise<'alive' | 'dead' | 'unknown'> {
+): Promise<ProcessInfo | 'gone' | 'younger' | 'unknown'> {
   const info = await probe(pid);
-  if (info === 'gone') return 'dead';
-  if (info === 'unknown') return 'unknown';
+  if (info === 'gone' || info === 'unknown') return info;
   // One second: the start is known to a tick at best, and file systems cut their times.
-  return info.startedAt > mtimeSeconds + 1 ? 'dead' : 'alive';
+  return info.startedAt > mtimeSeconds + 1 ? 'younger' : info;
 }

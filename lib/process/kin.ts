@@ -8,6 +8,7 @@ import {
   claim,
   isOwnUser,
   type Kin,
+  lineOf,
   markerOf,
   type Scene,
   survey,
@@ -124,4 +125,10 @@ export async function findKin(
   const bystanders = addCwdKin(scene, new Set(local));
   addDescendants(scene);
   return { kin: [...scene.kin.values()], bystanders };
+}
+
+/** True if `pid` is this process or one that it descends from, such as the user's shell. */
+export async function isAncestor(pid: number): Promise<boolean> {
+  const processes = await listProcesses();
+  return lineOf(new Map(processes.map((info) => [info.pid, info])), process.pid).has(pid);
 }

@@ -25,7 +25,8 @@ export type Kin = {
   workstream: string;
   /** The launch token of its worker; null where only the worktree is known. */
   token: string | null;
-  proof: 'worker' | 'marker' | 'session' | 'descendant' | 'cwd';
+  /** `pid file`: of a foreign worker, and only for a person who asked for it. */
+  proof: 'worker' | 'marker' | 'session' | 'descendant' | 'cwd' | 'pid file';
   ofLiveWorker: boolean;
 };
 

@@ -55,29 +55,63 @@ function syntaxPosition(text: string, message: string): { line: number; column: 
   return positionAt(text, sound);
 }
 
+/** The place is told beside it, and V8 tells it in one version and not in the next. */
+const withoutPlace = (message: string): string =>
+  message.replace(/ (?:in JSON )?at position \d+.*$/s, '').replace(/^JSON\.parse: /, '');
+
+const DEPTH_MAX = 100;
+const DEPTH_SAFE_LENGTH = 4096;
+
+/** True if `value` is nested deeper than can be shown or written: JSON.stringify would run out of stack. */
+function isTooDeep(value: object): boolean {
+  let level: object[] = [value];
+  for (let depth = 0; depth < DEPTH_MAX; depth += 1) {
+    const inner = (one: object): unknown[] => Object.values(one);
+    level = level.flatMap(inner).filter((one): one is object => typeof one === 'object' && one !== null);
+    if (level.length === 0) return false;
+  }
+  return true;
+}
+
 /** Text of `.status/<id>.json` → what it says. Never throws. */
 export function parseRecord(text: string): ParsedRecord {
+  if (text.startsWith('\ufeff')) {
+    // V8 shows the mark, which nobody can see.
+    const message = 'it begins with a byte order mark; save it as UTF-8 without one';
+    return { kind: 'unreadable', message, line: 1, column: 1 };
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
     const message = error instanceof SyntaxError ? error.message : String(error);
-    return { kind: 'unreadable', message, ...syntaxPosition(text, message) };
+    return { kind: 'unreadable', message: withoutPlace(message), ...syntaxPosition(text, message) };
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { kind: 'unreadable', message: 'a record must be a JSON object', line: 1, column: 1 };
   }
+  // What fits in so few bytes cannot be deep enough to matter.
+  if (text.length > DEPTH_SAFE_LENGTH && isTooDeep(value)) {
+    const message = `it is nested deeper than ${DEPTH_MAX} levels`;
+    return { kind: 'unreadable', message, line: 1, column: 1 };
+  }
   if (!('schema' in value)) return foreign(text, value as Record<string, unknown>);
+  if (value.schema !== STATUS_SCHEMA) return otherSchema(text);
   const checked = checkRecord(value);
   if (checked.success) return { kind: 'record', record: checked.output };
   const { issue } = checked;
   const path = v.getDotPath(issue) ?? '';
   const at = text.indexOf(`"${path.split('.').at(-1) ?? ''}"`);
   const message =
-    path === 'schema'
-      ? `schema is not ${STATUS_SCHEMA}; another version of orch may have written it`
+    issue.received === 'undefined'
+      ? `the field ${JSON.stringify(path)} is missing`
       : `${path === '' ? 'record' : path}: ${issue.message}`;
   return { kind: 'unreadable', message, ...positionAt(text, Math.max(at, 0)) };
+}
+
+function otherSchema(text: string): ParsedRecord {
+  const message = `schema is not ${STATUS_SCHEMA}; another version of orch may have written it`;
+  return { kind: 'unreadable', message, ...positionAt(text, Math.max(text.indexOf('"schema"'), 0)) };
 }
 
 function foreign(text: string, fields: Record<string, unknown>): ParsedRecord {

@@ -1,7 +1,8 @@
-import { chmodSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, type Stats, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
 import { STATE_FOLDERS } from '../protocol/layout.ts';
+import { asWriteFault } from './durable.ts';
 
 const IGNORE = '*\n';
 
@@ -33,15 +34,21 @@ function hideFromGit(path: string): void {
     writeFileSync(path, IGNORE, { mode: 0o600 });
 }
 
+const OTHER_HINT = 'orch keeps its state there and writes nowhere else. Move it away and try again.';
+
+function refuseOther(folder: string, stats: Stats): void {
+  const what = stats.isSymbolicLink() ? 'a symbolic link' : 'not a folder';
+  if (!stats.isDirectory())
+    throw new OrchError('UNSAFE_FOLDER', `${folder} is ${what}`, { hint: OTHER_HINT });
+}
+
 function checkFolder(folder: string): void {
   const stats = lstatSync(folder);
   const uid = process.getuid?.() ?? stats.uid;
-  const hint = 'orch keeps its state there and writes nowhere else. Move it away and try again.';
-  if (stats.isSymbolicLink()) throw new OrchError('UNSAFE_FOLDER', `${folder} is a symbolic link`, { hint });
-  if (!stats.isDirectory()) throw new OrchError('UNSAFE_FOLDER', `${folder} is not a folder`, { hint });
+  refuseOther(folder, stats);
   if (stats.uid !== uid) {
     throw new OrchError('UNSAFE_FOLDER', `${folder} belongs to user ${stats.uid}, not to you (${uid})`, {
-      hint,
+      hint: OTHER_HINT,
     });
   }
   if ((stats.mode & 0o077) !== 0) chmodSync(folder, 0o700);
@@ -57,19 +64,23 @@ export function refuseTracked(tracked: readonly string[]): void {
   });
 }
 
-/** True if this repository has any state of orch. */
+/**
+ * True if this repository has any state of orch.
+ * @throws OrchError UNSAFE_FOLDER where one of the folders is a link or no folder: its content is somebody else's.
+ */
 export function hasState(root: string): boolean {
-  try {
-    return lstatSync(join(root, STATE_FOLDERS[0])).isDirectory();
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
+  const found = STATE_FOLDERS.map((name) => {
+    const folder = join(root, name);
+    const stats = lstatSync(folder, { throwIfNoEntry: false });
+    if (stats !== undefined) refuseOther(folder, stats);
+    return stats !== undefined;
+  });
+  return found[0] === true;
 }
 
 function cannotMake(folder: string, cause: unknown): OrchError {
   const errno = errnoOf(cause) ?? 'unknown error';
-  const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'DISK_FULL' : 'UNSAFE_FOLDER';
+  if (['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'].includes(errno)) return asWriteFault(folder, cause);
   const hint = 'orch needs to write at the root of the repository.';
-  return new OrchError(code, `cannot make ${folder} (${errno})`, { hint, cause });
+  return new OrchError('UNSAFE_FOLDER', `cannot make ${folder} (${errno})`, { hint, cause });
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, writeSync } from 'node:fs';
 import { errnoOf, OrchError } from '../errors.ts';
 import { asWriteFault } from './durable.ts';
@@ -13,24 +14,39 @@ export type FileText = { text: string; mtimeMs: number };
  * @throws OrchError IO where it cannot be read: an error is not evidence of absence.
  */
 export function readOwnFile(path: string, maxBytes = READ_MAX_BYTES): FileText | null {
+  const read = tryReadOwnFile(path, maxBytes);
+  if (read === null || 'text' in read) return read;
+  const hint = 'orch reads only regular files of its own folders; look at what is there.';
+  throw new OrchError('IO', `cannot read ${path}: ${read.why}`, { hint, cause: read.cause });
+}
+
+export type Unreadable = { why: string; cause: unknown };
+
+/** As `readOwnFile`, with what keeps it from being read as a value: `why` follows a name, as in "it is a folder". */
+export function tryReadOwnFile(path: string, maxBytes = READ_MAX_BYTES): FileText | Unreadable | null {
   let descriptor: number;
   try {
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null;
-    throw unreadable(path, errnoOf(error) ?? 'unknown error', error);
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno === 'ENOENT') return null;
+    return { why: errno === 'ELOOP' ? 'it is a symbolic link' : (errno ?? 'unknown error'), cause };
   }
   try {
     const stats = fstatSync(descriptor);
-    if (!stats.isFile()) throw unreadable(path, 'not a regular file');
-    if (stats.size > maxBytes) throw unreadable(path, `larger than ${maxBytes} bytes`);
-    return { text: readAll(descriptor, stats), mtimeMs: stats.mtimeMs };
+    const because = (why: string): Unreadable => ({ why, cause: undefined });
+    if (stats.isDirectory()) return because('it is a folder');
+    if (!stats.isFile()) return because('it is not a regular file');
+    if (stats.size > maxBytes) return because(`it is larger than ${maxBytes} bytes`);
+    const bytes = readAll(descriptor, stats);
+    if (!isUtf8(bytes)) return because('it is not UTF-8');
+    return { text: bytes.toString('utf8'), mtimeMs: stats.mtimeMs };
   } finally {
     closeSync(descriptor);
   }
 }
 
-function readAll(descriptor: number, stats: Stats): string {
+function readAll(descriptor: number, stats: Stats): Buffer {
   const buffer = Buffer.alloc(stats.size);
   let length = 0;
   while (length < buffer.length) {
@@ -38,12 +54,7 @@ function readAll(descriptor: number, stats: Stats): string {
     if (bytes === 0) break;
     length += bytes;
   }
-  return buffer.toString('utf8', 0, length);
-}
-
-function unreadable(path: string, why: string, cause?: unknown): OrchError {
-  const hint = 'orch reads only regular files of its own folders; look at what is there.';
-  return new OrchError('IO', `cannot read ${path} (${why})`, { hint, cause });
+  return buffer.subarray(0, length);
 }
 
 /** Appends one line in a single write, so that lines of several processes do not mix. */

@@ -1,6 +1,7 @@
 import { OrchError } from '../errors.ts';
+import { isId } from '../protocol/ids.ts';
 import { planPath } from '../protocol/layout.ts';
-import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
+import { DEFAULT_OPTIONS, type FrozenPlan, type PlannedWorkstream } from '../protocol/plan.ts';
 import { writeDurably } from './durable.ts';
 import { readOwnFile } from './open.ts';
 
@@ -26,15 +27,10 @@ export function readPlan(root: string): FrozenPlan | null {
   } catch (cause) {
     throw new OrchError('PLAN_INVALID', `${path} is not JSON`, { hint, cause });
   }
-  if (
-    typeof value !== 'object' ||
-    value === null ||
-    !('schema' in value) ||
-    value.schema !== 'orch.plan-frozen/1'
-  ) {
+  if (!isFrozenPlan(value)) {
     throw new OrchError('PLAN_INVALID', `${path} is not a frozen plan of this version of orch`, { hint });
   }
-  return value as FrozenPlan;
+  return value;
 }
 
 /**
@@ -50,6 +46,26 @@ export function planInForce(root: string): FrozenPlan | null {
     throw error;
   }
 }
+
+/** As far as a damaged plan could mislead: an id becomes a path, and numbers become bounds. */
+function isFrozenPlan(value: unknown): value is FrozenPlan {
+  if (!isObject(value) || value['schema'] !== 'orch.plan-frozen/1') return false;
+  const { options, workstreams, run, base } = value;
+  if (typeof run !== 'string' || typeof base !== 'string' || !isObject(options)) return false;
+  const bounds = Object.keys(DEFAULT_OPTIONS).filter((name) => name !== 'tool');
+  if (!bounds.every((name) => typeof options[name] === 'number')) return false;
+  return Array.isArray(workstreams) && workstreams.every(isWorkstream);
+}
+
+const LISTS = ['tasks', 'checks', 'depends_on'];
+
+function isWorkstream(value: unknown): boolean {
+  if (!isObject(value) || typeof value['id'] !== 'string' || !isId(value['id'])) return false;
+  return LISTS.every((name) => Array.isArray(value[name]));
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The workstream `id` of a plan, or null. */
 export function plannedWorkstream(plan: FrozenPlan | null, id: string): PlannedWorkstream | null {

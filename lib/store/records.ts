@@ -1,5 +1,5 @@
 import { constants, copyFileSync, lstatSync, readdirSync, renameSync } from 'node:fs';
-import { errnoOf, OrchError } from '../errors.ts';
+import { errnoOf } from '../errors.ts';
 import { encodeRecord } from '../protocol/encode.ts';
 import { isId } from '../protocol/ids.ts';
 import { recordLockPath, recordPath, statusDir } from '../protocol/layout.ts';
@@ -9,7 +9,7 @@ import { advance, type RecordEvent, type Writer } from '../protocol/transitions.
 import { writeDurably } from './durable.ts';
 import { type Actor, audit } from './events.ts';
 import { withLock } from './lock.ts';
-import { READ_MAX_BYTES, readOwnFile } from './open.ts';
+import { READ_MAX_BYTES, tryReadOwnFile } from './open.ts';
 
 export type RecordRead = (ParsedRecord | { kind: 'missing' }) & { mtimeMs: number | null };
 
@@ -27,6 +27,14 @@ export function holdsLease(record: StatusRecord, lease: Lease): boolean {
   return now.run === lease.run && now.attempt === lease.attempt && now.token === lease.token;
 }
 
+/** What to do about a record that cannot be read. */
+export const UNREADABLE_HINT = 'Repair it or move it away; a copy is kept before orch writes a new one.';
+
+/** `FILE:LINE:COLUMN: MESSAGE` of a record that cannot be read. */
+export function placeOf(root: string, id: string, read: Extract<RecordRead, { kind: 'unreadable' }>): string {
+  return `${recordPath(root, id)}:${read.line}:${read.column}: ${read.message}`;
+}
+
 /** Ids that have a record, sorted; an absent folder holds none. */
 export function listRecordIds(root: string): string[] {
   let names: string[];
@@ -42,14 +50,10 @@ export function listRecordIds(root: string): string[] {
 
 /** What the record of `id` says now. An error while reading makes it `unreadable`, never `missing`. */
 export function readRecord(root: string, id: string): RecordRead {
-  try {
-    const file = readOwnFile(recordPath(root, id));
-    if (file === null) return { kind: 'missing', mtimeMs: null };
-    return namedRight(parseRecord(file.text), id, file.mtimeMs);
-  } catch (error) {
-    if (!(error instanceof OrchError)) throw error;
-    return { kind: 'unreadable', message: error.message, line: 1, column: 1, mtimeMs: null };
-  }
+  const file = tryReadOwnFile(recordPath(root, id));
+  if (file === null) return { kind: 'missing', mtimeMs: null };
+  if ('why' in file) return { kind: 'unreadable', message: file.why, line: 1, column: 1, mtimeMs: null };
+  return namedRight(parseRecord(file.text), id, file.mtimeMs);
 }
 
 function namedRight(parsed: ParsedRecord, id: string, mtimeMs: number): RecordRead {

@@ -50,6 +50,9 @@ export function readHeartbeat(root: string, id: string): Heartbeat | null {
 
 export type StopRequest = { run: string; attempt: number; at: number; by: number };
 
+/** The lease of a foreign worker: whatever runs under that id by now. */
+export const ANY_ATTEMPT: Lease = { run: '', attempt: -1, token: null };
+
 /** Asks for this run and attempt to stop; durable before it returns. */
 export async function requestStop(root: string, id: string, lease: Lease): Promise<void> {
   const request: StopRequest = {

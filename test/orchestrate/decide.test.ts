@@ -118,6 +118,10 @@ describe('decide, in any world', () => {
         for (const { id, status } of each(decide(world, allowed), 'settle')) {
           const view = viewOf(world, id);
           const state = recordOf(view)?.status ?? '';
+          if (view.read.kind === 'foreign') {
+            expect(view.foreignEnd?.status).toBe(status);
+            continue;
+          }
           if (view.liveness === 'dead') expect(['starting', 'running']).toContain(state);
           else {
             expect(view.stopAskedMs).not.toBeNull();

@@ -85,6 +85,12 @@ export function apply(model: Model, action: Action): boolean {
       return true;
     }
     case 'settle':
+      if (view.read.kind === 'foreign') {
+        if (view.foreignEnd === null) throw new Error(`settled ${view.id}, which is not proved dead`);
+        const record = { ...view.read.record, status: action.status };
+        put(model, { ...view, read: { ...view.read, record }, foreignEnd: null });
+        return true;
+      }
       change(model, view, { ...action, type: 'end', exitCode: null, signal: null }, 'settler');
       return true;
     case 'requeue':

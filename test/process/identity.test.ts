@@ -3,7 +3,7 @@ import { statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { identify, judge, judgeByPidFile } from '../../lib/process/identity.ts';
+import { findByPidFile, identify, judge } from '../../lib/process/identity.ts';
 import { createToken, probe } from '../../lib/process/system.ts';
 import type { Identity } from '../../lib/protocol/status.ts';
 import { bundle, endAll, eventually, kill, makeFolder, pidIn, program, start } from './rig.ts';
@@ -146,16 +146,16 @@ describe.runIf(onLinux)('judge on Linux', () => {
   );
 });
 
-describe('judgeByPidFile', () => {
+describe('findByPidFile', () => {
   it('goes by the time of the file alone', async () => {
     const file = join(makeFolder(), 'pid');
     const child = await start('sleep', ['60']);
     writeFileSync(file, `${child.pid}\n`);
-    expect(await judgeByPidFile(child.pid, statSync(file).mtimeMs / 1_000)).toBe('alive');
+    expect(await findByPidFile(child.pid, statSync(file).mtimeMs / 1_000)).toMatchObject({ pid: child.pid });
     const before = Date.now() / 1_000 - 10;
     utimesSync(file, before, before);
-    expect(await judgeByPidFile(child.pid, statSync(file).mtimeMs / 1_000)).toBe('dead');
+    expect(await findByPidFile(child.pid, statSync(file).mtimeMs / 1_000)).toBe('younger');
     await kill(child.pid);
-    expect(await judgeByPidFile(child.pid, Date.now() / 1_000)).toBe('dead');
+    expect(await findByPidFile(child.pid, Date.now() / 1_000)).toBe('gone');
   });
 });

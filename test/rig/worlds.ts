@@ -94,9 +94,10 @@ function viewOf(
     awakeMs: fc.constantFrom(0, 10_000, 29 * 3_600_000),
     sinceMs: fc.constantFrom(0, 900, 1_000, 5_000, 61_000),
     rebooted: fc.boolean(),
+    end: fc.boolean(),
     stale: seldom([{ path: `/r/.pids/${id}.pid`, why: 'stale' }]),
   });
-  return parts.map(({ read, judged, ghost, leftovers, stale, stopAskedMs, ...times }) => {
+  return parts.map(({ read, judged, ghost, leftovers, stale, end, stopAskedMs, ...times }) => {
     const record = read.kind === 'record' ? read.record : null;
     const isAlive = record?.status === 'starting' || record?.status === 'running';
     const liveness = isAlive ? judged : null;
@@ -110,6 +111,7 @@ function viewOf(
       // As `observe` has it: only a record can be asked to stop.
       stopAskedMs: record === null ? null : stopAskedMs,
       heartbeatAgeSeconds: null,
+      foreignEnd: read.kind === 'foreign' && end ? { status: 'crashed' as const, reason: WHY } : null,
       stale: stale ?? [],
       ...times,
     };
@@ -203,6 +205,7 @@ export const freshWorld: fc.Arbitrary<World> = plan.map((frozen) => {
       liveWorker: null,
       stopAskedMs: null,
       heartbeatAgeSeconds: null,
+      foreignEnd: null,
     };
     return { id: one.id, planned: one, read, ...nothing, leftovers: [], awakeMs: 0, sinceMs: 0, stale: [] };
   });

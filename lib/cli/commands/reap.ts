@@ -1,5 +1,6 @@
 import { type ReapAction, reap } from '../../orchestrate/reap.ts';
 import { escapeControls } from '../../protocol/text.ts';
+import { makeFolders } from '../../store/folders.ts';
 import { durationOption } from '../options.ts';
 import { findState } from '../root.ts';
 import type { Verb } from '../verb.ts';
@@ -25,6 +26,7 @@ export const verb: Verb<Args> = {
       .example('$0 reap --older-than 7d', 'old logs and records too') as never,
   handle: async (args) => {
     const root = await findState(args.root);
+    if (!args['dry-run']) makeFolders(root);
     const older = args['older-than'];
     const olderThanMs = older === undefined ? null : durationOption('older-than', older);
     const { actions, bystanders, left } = await reap(root, { dryRun: args['dry-run'], olderThanMs });

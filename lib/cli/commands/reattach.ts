@@ -1,8 +1,11 @@
 import type { Action } from '../../orchestrate/decide.ts';
 import { PERMISSIONS, pass, throwFault } from '../../orchestrate/loop.ts';
 import { newMemory } from '../../orchestrate/observe.ts';
+import type { StatusList } from '../../orchestrate/poll.ts';
+import { settleForeign } from '../../orchestrate/settle-foreign.ts';
 import type { Permissions } from '../../orchestrate/world.ts';
 import type { Actor } from '../../store/events.ts';
+import { makeFolders } from '../../store/folders.ts';
 import { takeRole } from '../../store/role.ts';
 import { ensureOrchestrator, untilResigned } from '../ensure-orchestrator.ts';
 import { followUntilFinal } from '../follow.ts';
@@ -32,11 +35,15 @@ export const verb: Verb<Args> = {
       .example('$0 reattach --no-launch', 'settle the crashed, kill orphans, start nothing') as never,
   handle: async (args) => {
     const root = await findState(args.root);
+    makeFolders(root);
     if (!args.launch) return repair(root, PERMISSIONS.repair, args);
     if (args.once) return repair(root, PERMISSIONS.once, args);
     const signal = interruptSignal();
     await ensureOrchestrator(root, true);
-    const tick = (): Promise<void> => ensureOrchestrator(root, false);
+    const tick = async (list: StatusList): Promise<void> => {
+      await settleGone(root, list);
+      await ensureOrchestrator(root, false);
+    };
     const { end, list } = await followUntilFinal(root, { json: args.json, quiet: args.quiet, signal, tick });
     if (end === 'aborted') {
       if (!args.json) process.stderr.write('orch: stopped watching; the work goes on\n');
@@ -46,6 +53,13 @@ export const verb: Verb<Args> = {
     return tellEnd(list, args);
   },
 };
+
+/** Foreign workers keep no orchestrator at work: who watches them writes down their end. */
+async function settleGone(root: string, list: StatusList): Promise<void> {
+  const actor: Actor = { role: 'reattach', pid: process.pid };
+  const gone = list.workstreams.filter(({ final, status, verdict }) => final && status !== verdict);
+  for (const { workstream } of gone) await settleForeign(root, workstream, actor);
+}
 
 /** Rounds in this process until one changes nothing. */
 async function repair(

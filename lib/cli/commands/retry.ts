@@ -1,11 +1,12 @@
 import { OrchError } from '../../errors.ts';
 import { act } from '../../orchestrate/act.ts';
+import { refuseForeign } from '../../orchestrate/foreign.ts';
 import { newMemory, type Observation, observe } from '../../orchestrate/observe.ts';
 import { recordOf, type View } from '../../orchestrate/world.ts';
 import { holdPath } from '../../protocol/layout.ts';
 import { isFinal, isSuccess, type StatusRecord } from '../../protocol/status.ts';
 import { type Actor, audit } from '../../store/events.ts';
-import { changeRecord, leaseOf } from '../../store/records.ts';
+import { changeRecord, leaseOf, placeOf, UNREADABLE_HINT } from '../../store/records.ts';
 import { removeFile } from '../../store/signs.ts';
 import { ensureOrchestrator } from '../ensure-orchestrator.ts';
 import { findState } from '../root.ts';
@@ -38,7 +39,7 @@ export const verb: Verb<Args> = {
     if (views.length === 0 && !args.failed) {
       throw new OrchError('USAGE', 'which workstreams?', { hint: 'Name them, or use --failed.' });
     }
-    const records = views.map((view) => retryable(view, args.fresh));
+    const records = views.map((view) => retryable(root, view, args.fresh));
     if (removeFile(holdPath(root)))
       audit(root, actor, { event: 'hold', workstream: null, why: 'lifted by a retry' });
     for (const record of records) await requeue(world, record, args.fresh, actor);
@@ -62,9 +63,14 @@ function hasFailed(view: View): boolean {
 }
 
 /** All are checked before any is changed. */
-function retryable(view: View, fresh: boolean): StatusRecord {
-  const { id } = view;
+function retryable(root: string, view: View, fresh: boolean): StatusRecord {
+  const { id, read } = view;
   const record = recordOf(view);
+  if (read.kind === 'foreign') throw refuseForeign(id, 'Start it again as you did before.');
+  if (read.kind === 'unreadable') {
+    const message = `the record of ${id} cannot be read: ${placeOf(root, id, read)}`;
+    throw new OrchError('NO_WORKSTREAM', message, { hint: UNREADABLE_HINT });
+  }
   if (record === null) {
     throw new OrchError('NO_WORKSTREAM', `${id} has no record that orch could retry`, {
       hint: 'Run `orch reattach`.',
