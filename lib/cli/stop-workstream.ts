@@ -120,17 +120,18 @@ async function stopLive(root: string, record: AliveRecord, request: StopRequest)
   return settle(root, record, liveness === 'unknown', request);
 }
 
-/** The record once this attempt has ended, or null at the bound or when it died without a last word. */
+/**
+ * The record once this attempt has ended and its worker is gone, or null where it died without a last word. At the
+ * bound: the record, if it has ended at least.
+ */
 async function untilEnded(root: string, record: AliveRecord, boundMs: number): Promise<StatusRecord | null> {
   const bound = performance.now() + boundMs;
-  while (performance.now() < bound) {
-    const now = readRecord(root, record.workstream);
-    if (now.kind === 'record' && !isAliveState(now.record)) return now.record;
-    if ((await livenessOf(record)) === 'dead') break;
-    await sleep(LOOK_MS);
-  }
+  while (performance.now() < bound && (await livenessOf(record)) !== 'dead') await sleep(LOOK_MS);
   const last = readRecord(root, record.workstream);
-  return last.kind === 'record' && !isAliveState(last.record) ? last.record : null;
+  if (last.kind !== 'record') return null;
+  // Another attempt that a person has begun meanwhile is not to be stopped any more.
+  const isOver = !isAliveState(last.record) || !holdsLease(last.record, leaseOf(record));
+  return isOver ? last.record : null;
 }
 
 /** Kills the tree of a worker that would not end, and settles what is dead, or presumed so, as stopped. */
