@@ -1,4 +1,4 @@
-import { readCheckpoints } from '../git/checkpoint.ts';
+import { readCheckpoints } from '../git/chain.ts';
 import { highestAttempt } from '../git/salvage.ts';
 import { branchOf, worktreePath } from '../protocol/layout.ts';
 import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';

@@ -1,4 +1,5 @@
-import { type CheckpointState, commitCheckpoint } from '../git/checkpoint.ts';
+import type { CheckpointState } from '../git/chain.ts';
+import { commitCheckpoint } from '../git/checkpoint.ts';
 import { excludeUntracked } from '../git/tidy.ts';
 import { type PlannedTask, taskText } from '../protocol/plan.ts';
 import type { Outcome, Reason, ToolRun } from '../protocol/status.ts';
