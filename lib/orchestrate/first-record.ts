@@ -46,6 +46,7 @@ export async function firstRecord(
     signal: null,
     reason: null,
     checks: [],
+    violations: [],
     usage: null,
     containment: 'none yet',
     fresh: false,
