@@ -29,6 +29,24 @@ export async function excludeUntracked(
 }
 
 /**
+ * Brings tracked files that are not as in the last commit back to it, `keep` aside, and returns them. For what
+ * `setup` did to them: no task did it, and acceptance tests judge the tree that is committed.
+ */
+export async function restoreTracked(root: string, id: string, keep: readonly string[]): Promise<string[]> {
+  const worktree = await readyWorktree(root, id);
+  const isKept = (path: string): boolean => {
+    return keep.some((kept) => path === kept || path.startsWith(kept.endsWith('/') ? kept : `${kept}/`));
+  };
+  const tracked = (await statusOf(worktree)).filter((entry) => !entry.startsWith('?? '));
+  const changed = tracked.map((entry) => entry.slice(3)).filter((path) => !isKept(path));
+  if (changed.length === 0) return [];
+  const left = keep.map((path) => `:(exclude,top,literal)${path}`);
+  const args = ['restore', '--source=HEAD', '--staged', '--worktree', '--quiet', '--', ':(top)', ...left];
+  await git(worktree.path, args, placeOf(worktree));
+  return changed;
+}
+
+/**
  * Brings tracked files back to the last commit and removes what is untracked and not ignored, `keep` aside. For
  * what acceptance tests leave behind: the tree was committed before they ran.
  */

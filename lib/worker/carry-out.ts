@@ -1,5 +1,5 @@
 import type { CheckpointState } from '../git/chain.ts';
-import { excludeUntracked } from '../git/tidy.ts';
+import { excludeUntracked, restoreTracked } from '../git/tidy.ts';
 import { type PlannedTask, taskText } from '../protocol/plan.ts';
 import type { Outcome, Reason, ToolRun } from '../protocol/status.ts';
 import { cutText } from '../protocol/text.ts';
@@ -96,6 +96,11 @@ async function setUp(attempt: Attempt, worktree: string): Promise<Conclusion | n
   }
   if (workstream.setup.length > 0) {
     attempt.excluded = await excludeUntracked(attempt.root, workstream.id, attempt.excluded);
+    const changed = await restoreTracked(attempt.root, workstream.id, attempt.excluded);
+    if (changed.length > 0) {
+      const names = `${changed.slice(0, 10).join(', ')}${changed.length > 10 ? ', …' : ''}`;
+      process.stderr.write(`orch: setup changed files that are tracked; they are put back: ${names}\n`);
+    }
   }
   return null;
 }
