@@ -7,7 +7,7 @@ import { type Change, changeRecord, createRecord, type Lease } from '../store/re
 export type Reporter = {
   /** The record as this worker last wrote or read it. */
   record(): StatusRecord;
-  /** Writes progress. A full disk costs the news, not the work. */
+  /** Writes progress. A full disk, or somebody who is stopped with the lock in hand, costs the news, not the work. */
   progress(patch: Progress): Promise<void>;
   /** Writes the last word; tries again for ten minutes while the disk is full. */
   end(event: Extract<RecordEvent, { type: 'end' | 'complete' }>): Promise<void>;
@@ -22,6 +22,11 @@ function isPassing(error: unknown): error is OrchError {
 
 const LAST_WORD_TRIES = 120;
 const LAST_WORD_PAUSE_MS = 5_000;
+
+/** True for what keeps a record from being written today, but says nothing against the work. */
+function isPassing(error: unknown): error is OrchError {
+  return error instanceof OrchError && ['DISK_FULL', 'IO', 'LOCK_HELD'].includes(error.code);
+}
 
 /**
  * Reports for one attempt. Whenever the record turns out to be another attempt's, `onLost` is called and nothing
