@@ -33,7 +33,10 @@ export async function excludeUntracked(
  * `setup` did to them: no task did it, and acceptance tests judge the tree that is committed.
  */
 export async function restoreTracked(root: string, id: string, keep: readonly string[]): Promise<string[]> {
-  const worktree = await readyWorktree(root, id);
+  return await restore(await readyWorktree(root, id), keep);
+}
+
+async function restore(worktree: Worktree, keep: readonly string[]): Promise<string[]> {
   const isKept = (path: string): boolean => {
     return keep.some((kept) => path === kept || path.startsWith(kept.endsWith('/') ? kept : `${kept}/`));
   };
@@ -54,7 +57,9 @@ export async function discardChanges(root: string, id: string, keep: readonly st
   const worktree = await readyWorktree(root, id);
   const place = placeOf(worktree);
   if ((await statusOf(worktree)).length === 0) return;
-  await git(worktree.path, ['reset', '--hard', '--quiet'], place);
+  // A file that was copied over a tracked one is no change of a test's.
+  if (keep.length > 0) await restore(worktree, keep);
+  else await git(worktree.path, ['reset', '--hard', '--quiet'], place);
   const kept = keep.flatMap((path) => ['-e', `/${path.replace(/[\\*?[\]!#]/g, '\\$&')}`]);
   await git(worktree.path, ['clean', '-f', '-d', '--quiet', ...kept], place);
 }
