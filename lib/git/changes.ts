@@ -7,7 +7,7 @@ import { git, splitNul } from './run.ts';
  * come back to git as it was. `readable` makes texts of them.
  */
 
-export type Side = { mode: string; id: string };
+type Side = { mode: string; id: string };
 export type Change = { path: string; before: Side | null; after: Side | null };
 
 const ABSENT = '000000';

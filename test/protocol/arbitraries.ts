@@ -65,7 +65,7 @@ export const check = fc.record({
   seconds: orNull(time),
 });
 
-export const violation = fc.record(
+const violation = fc.record(
   { task: count, path: text, change: fc.constantFrom(...OUTSIDE_KINDS), from: text },
   { requiredKeys: ['task', 'path', 'change'] },
 );
