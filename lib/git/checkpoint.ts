@@ -1,19 +1,15 @@
-import { OrchError } from '../errors.ts';
 import { branchRef, checkpointRef } from '../protocol/layout.ts';
 import { foreignWorktree, readyWorktree, type Worktree } from './admin.ts';
+import type { Outside } from './border.ts';
+import type { CheckpointState } from './chain.ts';
 import { commitTree, treeOf } from './commit.ts';
+import { gather, keepStrays, type Scope } from './gather.ts';
 import { attachHead, endOperations, headOf, headRef } from './head.ts';
 import { breakStaleLocks } from './locks.ts';
-import { findNested, mendLink, placeOf } from './nested.ts';
-import { moveRefs, readRefs, type WorkstreamRefs } from './refs.ts';
+import { mendLink, placeOf } from './nested.ts';
+import { moveRefs, readRefs } from './refs.ts';
 import { git } from './run.ts';
-import { chainSalvage } from './salvage.ts';
-import { stageAll } from './stage.ts';
-import { commitsSeen, findStrays, refsAt } from './strays.ts';
-import { checkpointMessage, readTrailers } from './trailers.ts';
-
-/** `done`: digests of finished tasks, the first one first. `base`: where the chain started. */
-export type CheckpointState = { tip: string | null; base: string | null; done: string[] };
+import { checkpointMessage } from './trailers.ts';
 
 export type CheckpointRequest = {
   root: string;
@@ -31,13 +27,17 @@ export type CheckpointRequest = {
   base: string;
   /** Copied files, relative to the worktree: they enter no commit. */
   exclude: readonly string[];
+  /** What the task may change; anything if not given. */
+  scope?: Scope;
+  /** Called once all that was taken out is safe and before a ref moves. */
+  beforeMove?: (found: { outside: Outside[]; salvaged: string | null }) => Promise<void>;
 };
 
 export type Checkpoint = {
   commit: string;
   /** False if the tree is that of the checkpoint before. */
   changed: boolean;
-  /** Where commits of the tool went that are no part of the branch. */
+  /** The commit that holds what is no part of the branch: commits of the tool, changes outside the scope. */
   salvaged: string | null;
   /** Branches other than the workstream's own on which the tool seems to have been. */
   strayRefs: string[];
@@ -48,43 +48,13 @@ export type Checkpoint = {
 };
 
 /**
- * The chain of checkpoints of a workstream. Only commits that a checkpoint's `Orch-Previous` names are
- * visited, from the ref on, so trailers in a tool's own commits count for nothing. Throws GIT_FAILED if the
- * ref leads to something else.
- */
-export async function readCheckpoints(root: string, id: string): Promise<CheckpointState> {
-  const { checkpoint } = await readRefs(root, id);
-  return checkpoint === null ? NONE : await readChain(root, id, checkpoint);
-}
-
-/** The state of a workstream without a checkpoint. */
-export const NONE: CheckpointState = { tip: null, base: null, done: [] };
-
-/** The chain that ends in `tip`. Two git calls, whatever its length. */
-export async function readChain(root: string, id: string, tip: string): Promise<CheckpointState> {
-  const newest = (await readMessages(root, ['--no-walk', tip])).get(tip);
-  const base = newest === undefined ? undefined : readTrailers(newest)?.base;
-  if (base === undefined) throw brokenChain(id, tip);
-  const messages = await readMessages(root, [tip, `^${base}`]);
-  const done: string[] = [];
-  let at: string | null = tip;
-  while (at !== null) {
-    const trailers = readTrailers(messages.get(at) ?? '');
-    // Deleted once visited: a chain that bites its tail is broken too.
-    messages.delete(at);
-    if (trailers === null || trailers.workstream !== id) throw brokenChain(id, at);
-    done.push(trailers.task);
-    at = trailers.previous;
-  }
-  return { tip, base, done: done.reverse() };
-}
-
-/**
  * Commits all that is in the worktree, as it is, after the tool has ended, and moves branch and checkpoint
  * ref to it together; HEAD is on the branch afterwards, no file is touched. The tool's own commits stay part
  * of the branch if they stand on the checkpoint before, on the branch or a detached HEAD, and none of them
  * holds an excluded file; else they go to the salvage ref first. Durable when it returns. Killed before
  * the refs moved, nothing has happened but objects; after it, all has but HEAD, which `prepareWorktree` mends.
+ * With a `scope` that takes out, neither the files nor the commit nor a commit of the tool that stays holds a
+ * change outside it; the whole of what the tool left is on the salvage ref before the first file is touched.
  * Throws WORKTREE_FAILED, GIT_FAILED (also if a ref is not where `previous` says).
  * Takes no lock: the caller holds the lease, with no process of the tool alive; only its own refs move.
  */
@@ -94,14 +64,25 @@ export async function commitCheckpoint(request: CheckpointRequest): Promise<Chec
   if (worktree.path !== request.worktree)
     throw foreignWorktree(`${request.worktree} is not the worktree of ${id}`);
   await breakStaleLocks(worktree.commonDir, worktree.admin, id);
-  const refs = await readRefs(root, id);
+  const { branch } = await readRefs(root, id);
   const start = previous.tip ?? request.base;
   const replaced = await mendLink(worktree);
-  const nested = await findNested(worktree, start);
-  const tree = await stageAll(worktree, { exclude: request.exclude, nested, keep: start });
   const head = await headOf(worktree);
-  const parent = head !== null && (await mayStay(worktree, head, start, request.exclude)) ? head : start;
-  const { salvaged, strayRefs } = await keepStrays(request, worktree, refs, { head, parent, tree });
+  const { exclude, scope } = request;
+  const history = head !== null && (await mayStay(worktree, head, start, exclude)) ? head : null;
+  const strays = { root, id, attempt: request.attempt, bases: [request.base, previous.base] };
+  let salvaged: string | null = null;
+  const strayRefs = new Set<string>();
+  const keep = async (parent: string, tree: string, files: string | null): Promise<void> => {
+    const kept = await keepStrays(strays, worktree, { head, parent, tree, files });
+    salvaged = kept.salvaged ?? salvaged;
+    for (const ref of kept.strayRefs) strayRefs.add(ref);
+  };
+  const work = await gather(worktree, { start, history, exclude, scope }, (all) => keep(start, all, all));
+  const { tree, nested, outside } = work;
+  const parent = history === null || work.rewrite ? start : history;
+  await keep(parent, tree, null);
+  await request.beforeMove?.({ outside, salvaged });
   const changed = tree !== (await treeOf(root, start));
   const message = checkpointMessage(request.subject, {
     workstream: id,
@@ -114,13 +95,13 @@ export async function commitCheckpoint(request: CheckpointRequest): Promise<Chec
   });
   const commit = await commitTree(root, { tree, parents: [parent], message });
   const changes = [
-    { ref: branchRef(id), from: refs.branch, to: commit },
+    { ref: branchRef(id), from: branch, to: commit },
     { ref: checkpointRef(id), from: previous.tip, to: commit },
   ];
   await moveRefs(root, worktree.commonDir, changes, { gitDir: worktree.admin, why: 'orch: checkpoint' });
   await endOperations(worktree);
   await attachHead(worktree);
-  return { commit, changed, salvaged, strayRefs, nested, kept: replaced };
+  return { commit, changed, salvaged, strayRefs: [...strayRefs], nested, kept: replaced };
 }
 
 /** True if the tool's commits up to `head` may become part of the branch. */
@@ -140,51 +121,4 @@ async function mayStay(
   // History counts, not the difference: a copied secret that was committed and removed again is still in it.
   const touching = ['rev-list', '--max-count=1', '--full-history', `${start}..${head}`, '--', ...exclude];
   return (await git(worktree.path, ['--literal-pathspecs', ...touching], place)).stdout === '';
-}
-
-async function keepStrays(
-  request: CheckpointRequest,
-  worktree: Worktree,
-  refs: WorkstreamRefs,
-  at: { head: string | null; parent: string; tree: string },
-): Promise<{ salvaged: string | null; strayRefs: string[] }> {
-  const { root, id, attempt, previous } = request;
-  const seen = await commitsSeen(worktree.commonDir, id, worktree);
-  const candidates = [at.head, refs.branch, ...seen].filter((commit) => typeof commit === 'string');
-  const salvages = refs.salvages.map(({ commit }) => commit);
-  const bases = [request.base, previous.base].filter((commit) => typeof commit === 'string');
-  const { heads, all } = await findStrays(root, candidates, [at.parent, ...bases, ...salvages]);
-  const on = await headRef(worktree);
-  const elsewhere = on !== null && on !== branchRef(id) ? [on] : [];
-  const strayRefs = [...new Set([...elsewhere, ...(await refsAt(root, id, all))])];
-  if (heads.length === 0) return { salvaged: null, strayRefs };
-  const why = 'commits that are no part of the branch';
-  const tree = at.head === null ? at.tree : await treeOf(root, at.head);
-  const parents = [...heads];
-  const salvaged = await chainSalvage({ root, id, attempt, why, tree, parents }, worktree.commonDir, refs);
-  return { salvaged, strayRefs };
-}
-
-function brokenChain(id: string, commit: string): OrchError {
-  return new OrchError(
-    'GIT_FAILED',
-    `${checkpointRef(id)} leads to ${commit}, which is no checkpoint of ${id}`,
-    {
-      hint: `Something moved that ref. Put it back (see \`git log --all --grep="Orch-Workstream: ${id}"\`), or start over with --fresh.`,
-    },
-  );
-}
-
-async function readMessages(root: string, revisions: readonly string[]): Promise<Map<string, string>> {
-  const args = [
-    'rev-list',
-    '--no-commit-header',
-    '--encoding=UTF-8',
-    '--format=%H%n%B%x00',
-    ...revisions,
-    '--',
-  ];
-  const { stdout } = await git(root, args);
-  const rows = stdout.split('\0\n').filter((row) => row !== '');
-  return new Map(rows.map((row) => [row.slice(0, row.indexOf('\n')), row.slice(row.indexOf('\n') + 1)]));
 }

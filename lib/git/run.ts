@@ -33,6 +33,8 @@ export type GitOptions = {
   index?: string;
   /** Text for stdin, which is closed otherwise. */
   input?: string;
+  /** Characters of input and output stand for bytes (latin1): names of files need not be UTF-8. */
+  bytes?: boolean;
   /** Exit codes other than 0 that are an answer, not a failure. */
   answers?: readonly number[];
   env?: Readonly<Record<string, string>>;
@@ -55,6 +57,7 @@ export async function git(
     ...(options.gitDir === undefined ? [] : [`--git-dir=${options.gitDir}`]),
     ...(options.workTree === undefined ? [] : [`--work-tree=${options.workTree}`]),
   ];
+  const encoding = options.bytes ? 'latin1' : 'utf8';
   const [file = 'git', ...before] = [...(await tether()), 'git'];
   const result = await execa(file, [...before, ...CONFIG, ...place, ...args], {
     cwd,
@@ -63,7 +66,10 @@ export async function git(
     reject: false,
     stripFinalNewline: false,
     timeout: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    encoding,
+    ...(options.input === undefined
+      ? { stdin: 'ignore' as const }
+      : { input: Buffer.from(options.input, encoding) }),
   });
   const { exitCode: code, stdout, stderr } = result;
   if (code !== undefined && !result.isTerminated && (code === 0 || options.answers?.includes(code))) {

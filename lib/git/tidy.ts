@@ -29,6 +29,27 @@ export async function excludeUntracked(
 }
 
 /**
+ * Brings tracked files that are not as in the last commit back to it, `keep` aside, and returns them. For what
+ * `setup` did to them: no task did it, and acceptance tests judge the tree that is committed.
+ */
+export async function restoreTracked(root: string, id: string, keep: readonly string[]): Promise<string[]> {
+  return await restore(await readyWorktree(root, id), keep);
+}
+
+async function restore(worktree: Worktree, keep: readonly string[]): Promise<string[]> {
+  const isKept = (path: string): boolean => {
+    return keep.some((kept) => path === kept || path.startsWith(kept.endsWith('/') ? kept : `${kept}/`));
+  };
+  const tracked = (await statusOf(worktree)).filter((entry) => !entry.startsWith('?? '));
+  const changed = tracked.map((entry) => entry.slice(3)).filter((path) => !isKept(path));
+  if (changed.length === 0) return [];
+  const left = keep.map((path) => `:(exclude,top,literal)${path}`);
+  const args = ['restore', '--source=HEAD', '--staged', '--worktree', '--quiet', '--', ':(top)', ...left];
+  await git(worktree.path, args, placeOf(worktree));
+  return changed;
+}
+
+/**
  * Brings tracked files back to the last commit and removes what is untracked and not ignored, `keep` aside. For
  * what acceptance tests leave behind: the tree was committed before they ran.
  */
@@ -36,7 +57,9 @@ export async function discardChanges(root: string, id: string, keep: readonly st
   const worktree = await readyWorktree(root, id);
   const place = placeOf(worktree);
   if ((await statusOf(worktree)).length === 0) return;
-  await git(worktree.path, ['reset', '--hard', '--quiet'], place);
+  // A file that was copied over a tracked one is no change of a test's.
+  if (keep.length > 0) await restore(worktree, keep);
+  else await git(worktree.path, ['reset', '--hard', '--quiet'], place);
   const kept = keep.flatMap((path) => ['-e', `/${path.replace(/[\\*?[\]!#]/g, '\\$&')}`]);
   await git(worktree.path, ['clean', '-f', '-d', '--quiet', ...kept], place);
 }

@@ -13,7 +13,7 @@ import {
   sweepHalfMade,
   type Worktree,
 } from './admin.ts';
-import { type CheckpointState, NONE, readChain } from './checkpoint.ts';
+import { type CheckpointState, NONE, readChain } from './chain.ts';
 import { sync } from './durable.ts';
 import { breakStaleLocks } from './locks.ts';
 import { moveAside, placeOf } from './nested.ts';

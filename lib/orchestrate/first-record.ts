@@ -1,4 +1,4 @@
-import { readCheckpoints } from '../git/checkpoint.ts';
+import { readCheckpoints } from '../git/chain.ts';
 import { highestAttempt } from '../git/salvage.ts';
 import { branchOf, worktreePath } from '../protocol/layout.ts';
 import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
@@ -46,6 +46,7 @@ export async function firstRecord(
     signal: null,
     reason: null,
     checks: [],
+    violations: [],
     usage: null,
     containment: 'none yet',
     fresh: false,

@@ -61,11 +61,9 @@ export function judgeKeys(
   }
 }
 
-/** `scope: warn` is a word of the contract, `scope: {...}` a lookalike of `files_scope`. */
-function isScopeMode(holder: Holder, key: string, value: Raw): { kind: 'unread' | 'unknown' } | null {
-  if (holder !== 'workstream' || key !== 'scope' || value.kind !== 'scalar') return null;
-  if (value.value === 'enforce') return { kind: 'unread' };
-  return value.value === 'warn' || value.value === 'off' ? { kind: 'unknown' } : null;
+/** `scope: warn` is a field, `scope: {...}` a lookalike of `files_scope`. */
+function isScopeMode(holder: Holder, key: string, value: Raw): { kind: 'read' } | null {
+  return holder === 'workstream' && key === 'scope' && value.kind === 'scalar' ? { kind: 'read' } : null;
 }
 
 const FORM: Readonly<Record<string, string>> = {

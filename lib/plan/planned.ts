@@ -43,6 +43,7 @@ export function plannedWorkstream(
     checks: checks.filter((group) => group.checks.length > 0),
     files_scope: tidied(written.files_scope),
     files_create: tidied(written.files_create),
+    scope: scopeOf(written),
     depends_on: [...new Set(written.depends_on ?? [])],
     tool: toolsOf(written.tool, settings),
     priority: priority ?? DEFAULT_PRIORITY,
@@ -54,6 +55,12 @@ export function plannedWorkstream(
     definition: createHash('sha256').update(canonicalJson(map)).digest('hex'),
     source: `${document.source}:${placeAt(document.lineStarts, map.offset).line}`,
   };
+}
+
+/** A scope that is given is enforced unless the plan says otherwise. */
+function scopeOf({ scope, files_scope }: WrittenWorkstream): PlannedWorkstream['scope'] {
+  if (typeof scope === 'string') return scope;
+  return (files_scope ?? []).length > 0 ? 'enforce' : 'off';
 }
 
 function workOf(

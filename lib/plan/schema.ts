@@ -129,6 +129,15 @@ const CircuitBreaker = v.pipe(
   v.object({ max_attempts: count, max_error_repeats: count, oscillation_threshold: count }),
 );
 
+/** A list or an object under this name is a mistaken `files_scope`: a fault of the key, told elsewhere. */
+const Scope = v.union(
+  [
+    v.picklist(['enforce', 'warn', 'off']),
+    v.custom<object>((value) => typeof value === 'object' && value !== null),
+  ],
+  'enforce, warn or off',
+);
+
 export const WorkstreamSchema = v.object(
   {
     id: Id,
@@ -137,6 +146,7 @@ export const WorkstreamSchema = v.object(
     steps: v.optional(v.array(Step, 'a list of steps')),
     files_scope: v.optional(RepoPaths),
     files_create: v.optional(RepoPaths),
+    scope: v.optional(Scope),
     acceptance_tests: v.optional(AcceptanceTests),
     depends_on: v.optional(Texts),
     tool: v.optional(Tool),

@@ -8,7 +8,13 @@ export const TEXT_MAX_BYTES = 256;
 /** Four such texts fit even where each byte takes six. */
 const SHORT_TEXT_BYTES = 48;
 /** Lists and which end of each is worth more when not all of it fits. */
-const LISTS = { tool_runs: 'last', checks: 'first', depends_on: 'first', blocked_by: 'first' } as const;
+const LISTS = {
+  tool_runs: 'last',
+  checks: 'first',
+  violations: 'first',
+  depends_on: 'first',
+  blocked_by: 'first',
+} as const;
 
 const fits = (value: object): boolean => Buffer.byteLength(JSON.stringify(value)) < RECORD_MAX_BYTES;
 

@@ -23,6 +23,8 @@ export type PlannedWorkstream = {
   checks: CheckGroup[];
   files_scope: string[];
   files_create: string[];
+  /** What becomes of a change outside `files_scope` and `files_create`. */
+  scope: 'enforce' | 'warn' | 'off';
   depends_on: string[];
   tool: string[] | null;
   /** Larger goes first; critical 3, high 2, medium 1, low 0, or the number that the plan gives. */

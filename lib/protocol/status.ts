@@ -71,6 +71,22 @@ const ToolRun = v.object({
 });
 export type ToolRun = v.InferOutput<typeof ToolRun>;
 
+export const OUTSIDE_KINDS = ['added', 'modified', 'deleted', 'renamed', 'in_the_way', 'undone'] as const;
+
+/**
+ * A change outside the scope of a workstream; see "Scope" in docs/protocol.md. `renamed`: one end at least is
+ * outside. `in_the_way`: inside, but in the place of something outside that had to come back. `undone`: only in a
+ * commit of the tool, and changed back later.
+ */
+const Violation = v.object({
+  task: count,
+  path: v.string(),
+  change: v.picklist(OUTSIDE_KINDS),
+  /** Of a rename. */
+  from: v.optional(v.string()),
+});
+export type Violation = v.InferOutput<typeof Violation>;
+
 const ToolSession = v.object({ pid: count, start_time: v.number() });
 
 const CheckResult = v.object({
@@ -109,6 +125,8 @@ const common = {
   signal: v.nullable(v.string()),
   reason: v.nullable(Reason),
   checks: v.array(CheckResult),
+  /** Of all tasks done since the base, earlier attempts included. */
+  violations: v.optional(v.array(Violation), []),
   usage: v.nullable(v.object({ tokens_in: count, tokens_out: count, cost_usd: v.nullable(v.number()) })),
   /** How far the sweep for leftover processes reaches; see docs/protocol.md. */
   containment: v.optional(v.string(), 'unknown'),

@@ -1,5 +1,5 @@
 import { OrchError } from '../errors.ts';
-import type { CheckResult, Identity, Reason, State, StatusRecord, ToolRun } from './status.ts';
+import type { CheckResult, Identity, Reason, State, StatusRecord, ToolRun, Violation } from './status.ts';
 
 /** The state machine of a record: what may follow what, and who may write it. */
 
@@ -80,6 +80,9 @@ export type Progress = {
   tool_session?: StatusRecord['tool_session'];
   tool_runs?: ToolRun[];
   checks?: CheckResult[];
+  /** With its total, since a long list is cut before it is reported. */
+  violations?: Violation[];
+  violations_total?: number;
   base?: string | null;
   head?: string | null;
   fresh?: boolean;
@@ -125,8 +128,20 @@ function apply(record: StatusRecord, event: RecordEvent, now: number): StatusRec
         blocked_by: [],
         current_task: null,
       };
+      // They belong to the tasks done, not to the attempt; a fresh one starts without either.
+      const violations = record.fresh ? { violations: [], violations_total: 0 } : {};
       const times = { started_at: now, ended_at: null, signal: null, reason: null, exit_code: null };
-      return { ...touched, ...fresh, ...times, status: 'starting', pid, identity, attempt, containment };
+      return {
+        ...touched,
+        ...fresh,
+        ...violations,
+        ...times,
+        status: 'starting',
+        pid,
+        identity,
+        attempt,
+        containment,
+      };
     }
     case 'run':
       if (record.status !== 'starting') return touched;

@@ -5,7 +5,17 @@ import { appendLine } from './open.ts';
 
 /** One line of `.logs/_events.ndjson`. */
 export type AuditEvent = {
-  event: 'state' | 'signal' | 'remove' | 'spawn' | 'salvage' | 'hold' | 'orchestrator' | 'lock' | 'rebuilt';
+  event:
+    | 'state'
+    | 'signal'
+    | 'remove'
+    | 'spawn'
+    | 'salvage'
+    | 'scope_violation'
+    | 'hold'
+    | 'orchestrator'
+    | 'lock'
+    | 'rebuilt';
   workstream: string | null;
   why: string;
   [detail: string]: unknown;

@@ -1,15 +1,17 @@
-import { type CheckpointState, commitCheckpoint } from '../git/checkpoint.ts';
-import { excludeUntracked } from '../git/tidy.ts';
+import type { CheckpointState } from '../git/chain.ts';
+import { excludeUntracked, restoreTracked } from '../git/tidy.ts';
 import { type PlannedTask, taskText } from '../protocol/plan.ts';
 import type { Outcome, Reason, ToolRun } from '../protocol/status.ts';
 import { cutText } from '../protocol/text.ts';
-import { audit, recordHistory } from '../store/events.ts';
+import { audit } from '../store/events.ts';
 import { adapterNamed, toolsFor } from '../tools/registry.ts';
 import { supervise } from '../tools/supervise.ts';
 import { type Attempt, environmentOf, supervisionOf, taskTimeoutMs } from './attempt.ts';
 import { runChecks } from './check.ts';
 import { logSizes } from './log.ts';
 import { prepare } from './prepare.ts';
+import { noteRun, saveTask } from './save-task.ts';
+import { scopeReason } from './scope.ts';
 
 /** How the work of an attempt ended, interruptions aside. */
 export type Conclusion =
@@ -94,6 +96,11 @@ async function setUp(attempt: Attempt, worktree: string): Promise<Conclusion | n
   }
   if (workstream.setup.length > 0) {
     attempt.excluded = await excludeUntracked(attempt.root, workstream.id, attempt.excluded);
+    const changed = await restoreTracked(attempt.root, workstream.id, attempt.excluded);
+    if (changed.length > 0) {
+      const names = `${changed.slice(0, 10).join(', ')}${changed.length > 10 ? ', …' : ''}`;
+      process.stderr.write(`orch: setup changed files that are tracked; they are put back: ${names}\n`);
+    }
   }
   return null;
 }
@@ -122,7 +129,7 @@ async function doTask(
   const supervision = supervisionOf(attempt, taskTimeoutMs(attempt, task.timeoutMs));
   const result = await adapter.run({ task, worktree, env: environmentOf(attempt), supervision });
   const after = logSizes();
-  await noteRun(attempt, {
+  const toolRun: ToolRun = {
     task: index + 1,
     tool: adapter.name,
     outcome: result.outcome,
@@ -132,9 +139,10 @@ async function doTask(
     cost: result.cost,
     log: [before.out, after.out],
     err: [before.err, after.err],
-  });
-  if (result.outcome === 'killed') return { status: 'interrupted' };
+  };
   if (result.outcome !== 'done' && result.outcome !== 'no_change') {
+    await noteRun(attempt, toolRun);
+    if (result.outcome === 'killed') return { status: 'interrupted' };
     const { exitCode, signal } = result;
     const message = `task ${index + 1}, ${quote(taskText(task))}: ${result.message}`;
     return {
@@ -144,55 +152,14 @@ async function doTask(
       reason: { code: result.outcome, message, hint: retryHint(attempt.workstream) },
     };
   }
-  return saveTask(attempt, task, index, worktree, previous, base);
+  const { head, state } = await saveTask(attempt, { task, toolRun, worktree, previous, base });
+  // The commit is durable before the record names it.
+  await reporter.progress({ head, progress: progressOf(attempt, state) });
+  return state;
 }
 
 const endOf = (outcome: Outcome): 'failed' | 'timed_out' =>
   outcome === 'timeout' || outcome === 'stalled' ? 'timed_out' : 'failed';
-
-async function noteRun(attempt: Attempt, run: ToolRun): Promise<void> {
-  const { root, number, reporter, workstream } = attempt;
-  recordHistory(root, workstream.id, { entry: 'tool_run', attempt: number, ...run });
-  await reporter.progress({ tool_runs: [...reporter.record().tool_runs, run] });
-}
-
-async function saveTask(
-  attempt: Attempt,
-  task: PlannedTask,
-  index: number,
-  worktree: string,
-  previous: CheckpointState,
-  base: string,
-): Promise<CheckpointState> {
-  const { root, run, number, workstream, reporter, actor } = attempt;
-  const committed = await commitCheckpoint({
-    root,
-    id: workstream.id,
-    worktree,
-    run,
-    attempt: number,
-    taskIndex: index + 1,
-    taskCount: workstream.tasks.length,
-    digest: task.digest,
-    subject: taskText(task),
-    previous,
-    base,
-    exclude: attempt.excluded,
-  });
-  if (committed.salvaged !== null) {
-    const why = 'commits of a tool that are not on its branch';
-    audit(root, actor, { event: 'salvage', workstream: workstream.id, why, commit: committed.salvaged });
-  }
-  for (const [what, names] of Object.entries({ refs: committed.strayRefs, repositories: committed.nested })) {
-    if (names.length === 0) continue;
-    const why = `a tool left its branch or made ${what} of its own: ${names.join(', ')}`;
-    audit(root, actor, { event: 'salvage', workstream: workstream.id, why, [what]: names });
-  }
-  const state: CheckpointState = { tip: committed.commit, base, done: [...previous.done, task.digest] };
-  // The commit is durable before the record names it.
-  await reporter.progress({ head: committed.commit, progress: progressOf(attempt, state) });
-  return state;
-}
 
 async function stepChecks(attempt: Attempt, afterTask: number, worktree: string): Promise<Conclusion | null> {
   const groups = attempt.workstream.checks.filter(
@@ -219,12 +186,9 @@ async function judgeChecks(
     : 'verify_failed';
   const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
   const message = `acceptance test ${quote(first.text)}: ${first.message}${more}`;
-  return {
-    status: 'failed',
-    exitCode: 1,
-    signal: null,
-    reason: { code, message, hint: retryHint(attempt.workstream) },
-  };
+  const outside = attempt.workstream.scope === 'enforce' ? scopeReason(attempt) : null;
+  const hint = outside === null ? retryHint(attempt.workstream) : `${outside.message}. ${outside.hint}`;
+  return { status: 'failed', exitCode: 1, signal: null, reason: { code, message, hint } };
 }
 
 async function conclude(attempt: Attempt, state: CheckpointState, worktree: string): Promise<Conclusion> {
@@ -236,7 +200,10 @@ async function conclude(attempt: Attempt, state: CheckpointState, worktree: stri
   const head = state.tip ?? attempt.reporter.record().head;
   if (head === null) throw new Error(`${attempt.workstream.id} has no head`);
   const verified = attempt.reporter.record().checks.some(({ passed }) => passed === true);
+  const outside = scopeReason(attempt);
+  if (verified) return { status: 'completed', head, reason: outside };
   const hint = 'Give it an acceptance test `{run: "…"}` to be sure.';
-  const unverified = { code: 'unverified', message: 'no acceptance test that is a command passed', hint };
-  return { status: 'completed', head, reason: verified ? null : unverified };
+  const more = outside === null ? '' : `; ${outside.code}: ${outside.message}`;
+  const message = `no acceptance test that is a command passed${more}`;
+  return { status: 'completed', head, reason: { code: 'unverified', message, hint } };
 }

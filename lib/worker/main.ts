@@ -111,6 +111,8 @@ async function lastWord(attempt: Attempt, fresh: boolean): Promise<LastWord | nu
     const interruption = attempt.life.interruption();
     if (interruption?.cause === 'lease_lost') return null;
     if (interruption === null) return failure(error);
+    // The interruption is the reason; what failed under it may be why.
+    process.stderr.write(`${stackOf(error)}\n`);
     conclusion = { status: 'interrupted' };
   }
   if (conclusion.status === 'interrupted') return interrupted(attempt, attempt.life);
@@ -120,8 +122,11 @@ async function lastWord(attempt: Attempt, fresh: boolean): Promise<LastWord | nu
   return { type: 'end', status, exitCode, signal, reason };
 }
 
+const stackOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
+
 function failure(error: unknown): LastWord {
-  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  process.stderr.write(`${stackOf(error)}\n`);
   const coded = error instanceof OrchError;
   const hint = coded
     ? error.hint
@@ -209,7 +214,7 @@ main().then(
     process.exit(code);
   },
   (error: unknown) => {
-    process.stderr.write(`orch: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.stderr.write(`orch: ${stackOf(error)}\n`);
     process.exit(error instanceof OrchError ? EXIT_CODE[error.code] : EXIT_CODE.INTERNAL);
   },
 );

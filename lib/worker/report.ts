@@ -7,7 +7,7 @@ import { type Change, changeRecord, createRecord, type Lease } from '../store/re
 export type Reporter = {
   /** The record as this worker last wrote or read it. */
   record(): StatusRecord;
-  /** Writes progress. A full disk costs the news, not the work. */
+  /** Writes progress. A full disk, or somebody who is stopped with the lock in hand, costs the news, not the work. */
   progress(patch: Progress): Promise<void>;
   /** Writes the last word; tries again for ten minutes while the disk is full. */
   end(event: Extract<RecordEvent, { type: 'end' | 'complete' }>): Promise<void>;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmod, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readCheckpoints } from '../../lib/git/checkpoint.ts';
+import { readCheckpoints } from '../../lib/git/chain.ts';
 import { git } from '../../lib/git/run.ts';
 import { checkpointMessage, readTrailers } from '../../lib/git/trailers.ts';
 import {

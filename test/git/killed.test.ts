@@ -12,8 +12,8 @@ isolate();
 const ROUNDS = Number(process.env['ORCH_TEST_ROUNDS'] ?? 10);
 const CHILD = join(import.meta.dirname, 'prepare-child.ts');
 
-async function start(repo: Repo, what: string): Promise<ChildProcess> {
-  const args = ['--import', 'tsx', CHILD, repo.root, repo.base, what];
+async function start(repo: Repo, ...what: string[]): Promise<ChildProcess> {
+  const args = ['--import', 'tsx', CHILD, repo.root, repo.base, ...what];
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   if (child.stdout === null) throw new Error('no stdout');
   await once(child.stdout, 'data');
@@ -124,6 +124,38 @@ test.runIf(process.platform === 'linux')(
       const tasks = Object.keys(await filesIn(repo.root, head)).filter((name) => name.startsWith('task '));
       expect(tasks).toHaveLength(before);
       if (next) child = await next;
+    }
+  },
+);
+
+test.runIf(process.platform === 'linux')(
+  'a checkpoint within a scope, killed with -9, loses nothing that was outside and commits none of it',
+  async () => {
+    const repo = await repository();
+    const { path } = await prepare(repo);
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const attempt = `${round + 2}`;
+      const child = await start(repo, 'scope', attempt);
+      expect(await killAfter(child, Math.random() * 500, 'made')).toBe(true);
+      await untilNobodyIsIn(repo.root);
+      const left = (await readdir(path)).filter((name) => name.startsWith('outside'));
+      const { head, checkpoint: state } = await prepare(repo, { attempt: round + 3 });
+      const inside = Object.keys(await filesIn(repo.root, head));
+      expect(inside.filter((name) => name.startsWith('outside'))).toEqual([]);
+      expect(inside.filter((name) => name.startsWith('task'))).toHaveLength(state.done.length);
+      const history = await sh(repo.root, 'log', '--format=', '--name-only', head);
+      expect(history).not.toContain('outside');
+      expect((await readdir(path)).filter((name) => name.startsWith('outside'))).toEqual([]);
+      const kept = await sh(
+        repo.root,
+        'log',
+        '--format=',
+        '--name-only',
+        '-c',
+        '--glob=refs/orch/salvage/WS-1/',
+      );
+      for (const name of left) expect(kept).toContain(name);
+      expect(new Set(kept.match(/^outside .*/gm)).size).toBeGreaterThanOrEqual(state.done.length);
     }
   },
 );

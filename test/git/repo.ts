@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll } from 'vitest';
-import { type Checkpoint, commitCheckpoint, readCheckpoints } from '../../lib/git/checkpoint.ts';
+import { readCheckpoints } from '../../lib/git/chain.ts';
+import { type Checkpoint, commitCheckpoint } from '../../lib/git/checkpoint.ts';
 import { type Prepared, prepareWorktree } from '../../lib/git/worktree.ts';
 
 const made: string[] = [];

@@ -1,7 +1,7 @@
 import { readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readCheckpoints } from '../../lib/git/checkpoint.ts';
+import { readCheckpoints } from '../../lib/git/chain.ts';
 import { highestAttempt, salvage } from '../../lib/git/salvage.ts';
 import { removeWorktree } from '../../lib/git/worktree.ts';
 import {

@@ -3,6 +3,7 @@ import { isId } from '../../lib/protocol/ids.ts';
 import {
   type Identity,
   OUTCOMES,
+  OUTSIDE_KINDS,
   type Reason,
   STATES,
   STATUS_SCHEMA,
@@ -64,6 +65,11 @@ export const check = fc.record({
   seconds: orNull(time),
 });
 
+const violation = fc.record(
+  { task: count, path: text, change: fc.constantFrom(...OUTSIDE_KINDS), from: text },
+  { requiredKeys: ['task', 'path', 'change'] },
+);
+
 const common = {
   current_task: orNull(text),
   progress: fc.tuple(fc.nat(99), fc.nat(99)).map(([done, all]) => `${done}/${all}`),
@@ -89,6 +95,7 @@ const common = {
   signal: orNull(fc.constantFrom('SIGKILL', 'SIGTERM')),
   reason: orNull(reason),
   checks: fc.array(check, { maxLength: 30 }),
+  violations: fc.array(violation, { maxLength: 30 }),
   usage: orNull(fc.record({ tokens_in: count, tokens_out: count, cost_usd: orNull(time) })),
   containment: fc.constantFrom('none yet', 'session+marker+cwd'),
   fresh: fc.boolean(),
@@ -155,6 +162,7 @@ export function plainRecord(changes: Record<string, unknown> = {}): StatusRecord
     signal: null,
     reason: null,
     checks: [],
+    violations: [],
     usage: null,
     containment: 'none yet',
     fresh: false,

@@ -6,7 +6,7 @@ import { KNOWN_FIELDS, type StatusRecord } from '../../lib/protocol/status.ts';
 import { cutText } from '../../lib/protocol/text.ts';
 import { anyRecord, plainRecord } from './arbitraries.ts';
 
-const LISTS = ['tool_runs', 'checks', 'depends_on', 'blocked_by'] as const;
+const LISTS = ['tool_runs', 'checks', 'violations', 'depends_on', 'blocked_by'] as const;
 
 function readBack(text: string): StatusRecord {
   const parsed = parseRecord(text);

@@ -1,0 +1,64 @@
+import { OrchError } from '../errors.ts';
+import { checkpointRef } from '../protocol/layout.ts';
+import { readRefs } from './refs.ts';
+import { git } from './run.ts';
+import { readTrailers } from './trailers.ts';
+
+/** `done`: digests of finished tasks, the first one first. `base`: where the chain started. */
+export type CheckpointState = { tip: string | null; base: string | null; done: string[] };
+
+/**
+ * The chain of checkpoints of a workstream. Only commits that a checkpoint's `Orch-Previous` names are
+ * visited, from the ref on, so trailers in a tool's own commits count for nothing. Throws GIT_FAILED if the
+ * ref leads to something else.
+ */
+export async function readCheckpoints(root: string, id: string): Promise<CheckpointState> {
+  const { checkpoint } = await readRefs(root, id);
+  return checkpoint === null ? NONE : await readChain(root, id, checkpoint);
+}
+
+/** The state of a workstream without a checkpoint. */
+export const NONE: CheckpointState = { tip: null, base: null, done: [] };
+
+/** The chain that ends in `tip`. Two git calls, whatever its length. */
+export async function readChain(root: string, id: string, tip: string): Promise<CheckpointState> {
+  const newest = (await readMessages(root, ['--no-walk', tip])).get(tip);
+  const base = newest === undefined ? undefined : readTrailers(newest)?.base;
+  if (base === undefined) throw brokenChain(id, tip);
+  const messages = await readMessages(root, [tip, `^${base}`]);
+  const done: string[] = [];
+  let at: string | null = tip;
+  while (at !== null) {
+    const trailers = readTrailers(messages.get(at) ?? '');
+    // Deleted once visited: a chain that bites its tail is broken too.
+    messages.delete(at);
+    if (trailers === null || trailers.workstream !== id) throw brokenChain(id, at);
+    done.push(trailers.task);
+    at = trailers.previous;
+  }
+  return { tip, base, done: done.reverse() };
+}
+
+function brokenChain(id: string, commit: string): OrchError {
+  return new OrchError(
+    'GIT_FAILED',
+    `${checkpointRef(id)} leads to ${commit}, which is no checkpoint of ${id}`,
+    {
+      hint: `Something moved that ref. Put it back (see \`git log --all --grep="Orch-Workstream: ${id}"\`), or start over with --fresh.`,
+    },
+  );
+}
+
+async function readMessages(root: string, revisions: readonly string[]): Promise<Map<string, string>> {
+  const args = [
+    'rev-list',
+    '--no-commit-header',
+    '--encoding=UTF-8',
+    '--format=%H%n%B%x00',
+    ...revisions,
+    '--',
+  ];
+  const { stdout } = await git(root, args);
+  const rows = stdout.split('\0\n').filter((row) => row !== '');
+  return new Map(rows.map((row) => [row.slice(0, row.indexOf('\n')), row.slice(row.indexOf('\n') + 1)]));
+}
