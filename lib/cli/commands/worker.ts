@@ -125,17 +125,21 @@ async function carryOut(root: string, id: string, actor: Actor): Promise<number>
     { path: outPath(root, id), to: process.stdout },
     { path: errPath(root, id), to: process.stderr },
   ]);
-  const launched = await launchWorker(root, id, leaseOf(read.record), 'attached', actor);
-  if (!launched.ok) throw new OrchError('BUSY', `${id} was not started: ${launched.why}`);
-  signal.addEventListener('abort', () => {
-    void stopWorkstream(root, id, { graceMs: STOP_GRACE_MS, presumeDead: false, actor });
-  });
-  // The child does not keep this process alive by itself.
-  const alive = setInterval(() => undefined, 1_000);
-  await launched.child.exited;
-  clearInterval(alive);
-  await launched.child.abandon();
-  tail.end();
+  try {
+    const launched = await launchWorker(root, id, leaseOf(read.record), 'attached', actor);
+    if (!launched.ok) throw new OrchError('BUSY', `${id} was not started: ${launched.why}`);
+    signal.addEventListener('abort', () => {
+      void stopWorkstream(root, id, { graceMs: STOP_GRACE_MS, presumeDead: false, actor });
+    });
+    // The child does not keep this process alive by itself.
+    const alive = setInterval(() => undefined, 1_000);
+    await launched.child.exited;
+    clearInterval(alive);
+    await launched.child.abandon();
+  } finally {
+    // Else it would keep this process alive for ever.
+    tail.end();
+  }
   const last = readRecord(root, id);
   const status = last.kind === 'record' ? last.record.status : last.kind;
   process.stderr.write(`orch: ${id} ${status}\n`);
