@@ -16,6 +16,7 @@ const VERBS: Record<string, () => Promise<{ verb: Verb<never> }>> = {
   stop: () => import('./commands/stop.ts') as Promise<{ verb: Verb<never> }>,
   reap: () => import('./commands/reap.ts') as Promise<{ verb: Verb<never> }>,
   worker: () => import('./commands/worker.ts') as Promise<{ verb: Verb<never> }>,
+  schema: () => import('./commands/schema.ts') as Promise<{ verb: Verb<never> }>,
   demo: () => import('./commands/demo.ts') as Promise<{ verb: Verb<never> }>,
 };
 
