@@ -17,6 +17,7 @@ import { newMemory, observe } from '../orchestrate/observe.ts';
 import { recordOf, type View } from '../orchestrate/world.ts';
 import { wavesOf } from '../plan/graph.ts';
 import { startOrchestrator } from '../process/background.ts';
+import { logoutFate } from '../process/logout.ts';
 import {
   branchOf,
   ENV,
@@ -36,6 +37,7 @@ import { removeFile } from '../store/signs.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
 import { configOf } from './config.ts';
 import { firstReports } from './first-reports.ts';
+import { logoutRisk } from './logout-risk.ts';
 import { planForLaunch } from './plan-for-launch.ts';
 
 export type LaunchRequest = {
@@ -59,6 +61,7 @@ const ROLE_BOUND_MS = 2_000;
 export async function launchPlan(request: LaunchRequest): Promise<number> {
   const { root, plan } = await freezePlan(request, 'detached');
   if (request.dryRun) return showDryRun(root, plan, request.json);
+  const fate = logoutFate();
   await startRun(root, plan, request.fresh, async (role) => {
     await startOrchestrator({
       script: builtFile('orch.js'),
@@ -68,6 +71,8 @@ export async function launchPlan(request: LaunchRequest): Promise<number> {
       beforeOpen: (pid) => role.bequeath(pid),
     });
   });
+  const risk = logoutRisk(await fate);
+  if (risk !== null) process.stderr.write(`orch: warning: ${risk.found}. ${risk.hint}\n`);
   return firstReports(root, plan, request);
 }
 

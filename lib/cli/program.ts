@@ -16,6 +16,7 @@ export const VERBS: Record<string, () => Promise<{ verb: Verb<never> }>> = {
   retry: () => import('./commands/retry.ts') as Promise<{ verb: Verb<never> }>,
   stop: () => import('./commands/stop.ts') as Promise<{ verb: Verb<never> }>,
   reap: () => import('./commands/reap.ts') as Promise<{ verb: Verb<never> }>,
+  doctor: () => import('./commands/doctor.ts') as Promise<{ verb: Verb<never> }>,
   worker: () => import('./commands/worker.ts') as Promise<{ verb: Verb<never> }>,
   schema: () => import('./commands/schema.ts') as Promise<{ verb: Verb<never> }>,
   completion: () => import('./commands/completion.ts') as Promise<{ verb: Verb<never> }>,

@@ -43,7 +43,7 @@ describe('completion in bash', () => {
   it('offers verbs, options and the values of choices', async () => {
     const rig = rigOf(PLAN);
     const verbs = await bashOffers(rig, '');
-    for (const verb of ['launch', 'run', 'status', 'reattach', 'reap', 'schema', 'completion'])
+    for (const verb of ['launch', 'run', 'status', 'reattach', 'reap', 'doctor', 'schema', 'completion'])
       expect(verbs).toContain(verb);
     expect(await bashOffers(rig, 're')).toEqual(['reattach', 'retry', 'reap']);
     expect(await bashOffers(rig, 'launch', '--max')).toEqual(['--max-parallel']);
