@@ -11,7 +11,7 @@ import { plainRecord } from '../protocol/arbitraries.ts';
 const HASH = 'a'.repeat(40);
 const WHY = { code: 'lost', message: 'gone', hint: null };
 /** Why a worker may not begin in this environment. */
-export const LACK = { code: 'environment', message: 'it needs KEY, which is not set', hint: null };
+const LACK = { code: 'environment', message: 'it needs KEY, which is not set', hint: null };
 const NOBODY = ['pending', 'blocked'] as const satisfies readonly State[];
 
 export const identityOf = (token: string) => {

@@ -11,7 +11,7 @@ const sizeText = (bytes: number): string =>
   bytes < 1024 * MIB ? `${Math.floor(bytes / MIB)} MiB` : `${Math.floor(bytes / MIB / 1024)} GiB`;
 
 /** Space on the disks of the repository and of temporary files. */
-export function checkDisk(name: string, folder: string): Check {
+function checkDisk(name: string, folder: string): Check {
   let facts: ReturnType<typeof statfsSync>;
   try {
     facts = statfsSync(folder);
@@ -33,7 +33,7 @@ const NETWORK =
   /^(?:nfs\d?|cifs|smb\d?|smbfs|9p|afs|ceph|glusterfs|lustre|vboxsf|virtiofs|prl_fs|fuse(?:blk)?(?:\..*)?)$/;
 
 /** File systems on which locks, renames or watches are not what orch relies on. */
-export function checkFileSystem(root: string): Check {
+function checkFileSystem(root: string): Check {
   const mount = mountOf(root);
   if (mount === null) return ok('file system', 'of an unknown type');
   const { type, place } = mount;
@@ -50,7 +50,7 @@ const SKEW_MS = 60_000;
 const BEFORE = Date.UTC(2025, 0, 1);
 
 /** A clock that stands before files that are already there, or in the past. */
-export function checkClock(root: string, gitDir: string | null): Check {
+function checkClock(root: string, gitDir: string | null): Check {
   const now = Date.now();
   const hint = 'Set the clock; on a network file system, that of the server too.';
   if (now < BEFORE) return warn('clock', `it is ${new Date(now).toISOString()}`, hint);
@@ -85,7 +85,7 @@ const textOf = (path: string): string | null => {
 };
 
 /** Watches only hasten a look, so a limit costs seconds, not work. */
-export function checkWatches(root: string): Check {
+function checkWatches(root: string): Check {
   const watches = textOf('/proc/sys/fs/inotify/max_user_watches')?.trim();
   const instances = textOf('/proc/sys/fs/inotify/max_user_instances')?.trim();
   const limits = watches === undefined ? 'no limit known' : `${watches} watches, ${instances} instances`;
@@ -100,7 +100,7 @@ export function checkWatches(root: string): Check {
   return Number(watches ?? 8_192) < 8_192 ? warn('watches', limits, hint) : ok('watches', limits);
 }
 
-export function checkOpenFiles(): Check {
+function checkOpenFiles(): Check {
   const line = /^Max open files\s+(\S+)\s+(\S+)/m.exec(textOf('/proc/self/limits') ?? '');
   if (line === null) return ok('open files', 'no limit known');
   // Node raises its own limit to the hard one.
@@ -111,7 +111,7 @@ export function checkOpenFiles(): Check {
 
 const OLDEST_NODE = [20, 19] as const;
 
-export function checkNode(): Check {
+function checkNode(): Check {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const isOld = major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
   if (!isOld) return ok('node', process.versions.node);
