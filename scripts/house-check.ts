@@ -11,6 +11,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['protocol'],
   ['process'],
   ['store', 'git', 'plan'],
+  ['config'],
   ['tools'],
   ['worker', 'executors'],
   ['orchestrate'],

@@ -3,6 +3,7 @@ import { OrchError } from '../errors.ts';
 import { orchestratorLogPath } from '../protocol/layout.ts';
 import type { FrozenPlan } from '../protocol/plan.ts';
 import { isAliveState, type StatusRecord } from '../protocol/status.ts';
+import { escapeControls } from '../protocol/text.ts';
 import { readRecord } from '../store/records.ts';
 import { currentOrchestrator } from '../store/role.ts';
 
@@ -18,28 +19,49 @@ export async function firstReports(
   const records = await waitForFirst(root, plan);
   const mine = records.filter((record) => isOfRun(record, plan));
   const begun = mine.filter(({ status }) => status !== 'pending' && status !== 'blocked');
+  const lacking = mine.filter(lacksEnvironment);
   const failed = begun.filter(({ status }) => status === 'starting' || status === 'crashed');
   if (output.json) {
-    const workstreams = begun.map(({ workstream, status, pid, worktree, branch, attempt }) => ({
-      workstream,
-      status,
-      pid,
-      worktree,
-      branch,
-      attempt,
+    const workstreams = [...begun, ...lacking].map((record) => ({
+      workstream: record.workstream,
+      status: record.status,
+      pid: record.pid,
+      worktree: record.worktree,
+      branch: record.branch,
+      attempt: record.attempt,
+      reason: record.reason,
     }));
     process.stdout.write(`${JSON.stringify({ schema: 'orch.launch/1', run: plan.run, workstreams })}\n`);
   } else if (!output.quiet) {
     for (const { workstream, status, pid, worktree } of begun) {
       process.stdout.write(`${workstream}  ${status}${pid === null ? '' : `  pid ${pid}`}  ${worktree}\n`);
     }
-    const waiting = mine.length - begun.length;
+    tellLacking(lacking);
+    const waiting = mine.length - begun.length - lacking.length;
     const kept = records.length - mine.length;
     if (kept > 0) process.stdout.write(`${kept} had completed before and are kept.\n`);
     if (waiting > 0) process.stdout.write(`${waiting} more wait for their turn.\n`);
     process.stdout.write('You may close this terminal. `orch status` polls, `orch reattach` watches.\n');
   }
-  return failed.length > 0 ? 1 : 0;
+  return failed.length + lacking.length > 0 ? 1 : 0;
+}
+
+/** Held back by what its environment lacks. */
+function lacksEnvironment({ status, reason }: StatusRecord): boolean {
+  return status === 'pending' && reason?.code === 'environment';
+}
+
+/** One message a reason: a missing key holds all of a plan back. */
+function tellLacking(lacking: readonly StatusRecord[]): void {
+  const messages = new Map(lacking.map(({ reason }) => [reason?.message ?? '', reason?.hint ?? null]));
+  for (const [message, hint] of messages) {
+    const ids = lacking
+      .filter(({ reason }) => reason?.message === message)
+      .map(({ workstream }) => workstream);
+    const names = `${ids.slice(0, 10).join(', ')}${ids.length > 10 ? ', …' : ''}`;
+    const more = hint === null ? '' : `\n${escapeControls(hint)}`;
+    process.stderr.write(`orch: ${names} pending: ${escapeControls(message)}${more}\n`);
+  }
 }
 
 /** True for what this launch starts or adopts; what had completed before keeps the run it completed in. */
@@ -65,7 +87,9 @@ async function waitForFirst(root: string, plan: FrozenPlan): Promise<StatusRecor
       .map(({ id }) => readRecord(root, id))
       .flatMap((read) => (read.kind === 'record' ? [read.record] : []));
     const begun = records.filter(
-      (record) => isOfRun(record, plan) && !['pending', 'blocked', 'starting'].includes(record.status),
+      (record) =>
+        isOfRun(record, plan) &&
+        (lacksEnvironment(record) || !['pending', 'blocked', 'starting'].includes(record.status)),
     );
     if (begun.length >= firstCount(plan, records)) return records;
     const orchestrator = await currentOrchestrator(root);

@@ -1,19 +1,20 @@
 import type { Argv } from 'yargs';
+import type { PlanOptions } from '../protocol/plan.ts';
 import type { LaunchRequest } from './launch-plan.ts';
 import { countOption, durationOption, type GlobalOptions } from './options.ts';
 
-/** The options that `launch` and `run` share. */
+/** The options that `launch` and `run` share. What is not given is for the config to say, then for the defaults. */
 export type LaunchArgs = {
   plan?: string[] | undefined;
-  'max-parallel': number;
+  'max-parallel'?: number | undefined;
   only?: string[] | undefined;
   skip?: string[] | undefined;
   tool?: string[] | undefined;
   base: string;
-  timeout: string;
-  'task-timeout': string;
-  'stall-timeout': string;
-  restart: number;
+  timeout?: string | undefined;
+  'task-timeout'?: string | undefined;
+  'stall-timeout'?: string | undefined;
+  restart?: number | undefined;
   fresh: boolean;
   'dry-run': boolean;
   'allow-dirty': boolean;
@@ -26,15 +27,27 @@ export function launchOptions(yargs: Argv<GlobalOptions>): Argv<GlobalOptions> {
       array: true,
       describe: 'Plan files or folders (default: orch.plan.yaml, workstreams/)',
     })
-    .option('max-parallel', { type: 'number', default: 3, describe: 'How many workers at once' })
+    .option('max-parallel', { type: 'number', defaultDescription: '3', describe: 'How many workers at once' })
     .option('only', { type: 'string', array: true, describe: 'Only these workstreams' })
     .option('skip', { type: 'string', array: true, describe: 'All but these workstreams' })
     .option('tool', { type: 'string', array: true, describe: 'Tools to try, first choice first' })
     .option('base', { type: 'string', default: 'HEAD', describe: 'Where the branches start' })
-    .option('timeout', { type: 'string', default: '8h', describe: 'For one attempt of a workstream' })
-    .option('task-timeout', { type: 'string', default: '2h', describe: 'For one task' })
-    .option('stall-timeout', { type: 'string', default: '30m', describe: 'Without output and CPU use' })
-    .option('restart', { type: 'number', default: 2, describe: 'Automatic restarts after a crash' })
+    .option('timeout', {
+      type: 'string',
+      defaultDescription: '8h',
+      describe: 'For one attempt of a workstream',
+    })
+    .option('task-timeout', { type: 'string', defaultDescription: '2h', describe: 'For one task' })
+    .option('stall-timeout', {
+      type: 'string',
+      defaultDescription: '30m',
+      describe: 'Without output and CPU use',
+    })
+    .option('restart', {
+      type: 'number',
+      defaultDescription: '2',
+      describe: 'Automatic restarts after a crash',
+    })
     .option('fresh', {
       type: 'boolean',
       default: false,
@@ -65,13 +78,19 @@ export function launchRequest(args: LaunchArgs & GlobalOptions): LaunchRequest {
     allowDirty: args['allow-dirty'],
     json: args.json,
     quiet: args.quiet,
-    options: {
-      maxParallel: countOption('max-parallel', args['max-parallel'], 1),
-      restart: countOption('restart', args.restart, 0),
-      timeoutMs: durationOption('timeout', args.timeout),
-      taskTimeoutMs: durationOption('task-timeout', args['task-timeout']),
-      stallTimeoutMs: durationOption('stall-timeout', args['stall-timeout']),
-      tool: args.tool ?? null,
-    },
+    options: optionsGiven(args),
   };
+}
+
+function optionsGiven(args: LaunchArgs): Partial<PlanOptions> {
+  const { 'max-parallel': maxParallel, restart, tool, timeout } = args;
+  const { 'task-timeout': taskTimeout, 'stall-timeout': stallTimeout } = args;
+  const given: Partial<PlanOptions> = {};
+  if (maxParallel !== undefined) given.maxParallel = countOption('max-parallel', maxParallel, 1);
+  if (restart !== undefined) given.restart = countOption('restart', restart, 0);
+  if (tool !== undefined) given.tool = tool;
+  if (timeout !== undefined) given.timeoutMs = durationOption('timeout', timeout);
+  if (taskTimeout !== undefined) given.taskTimeoutMs = durationOption('task-timeout', taskTimeout);
+  if (stallTimeout !== undefined) given.stallTimeoutMs = durationOption('stall-timeout', stallTimeout);
+  return given;
 }

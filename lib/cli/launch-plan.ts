@@ -17,6 +17,7 @@ import { newMemory, observe } from '../orchestrate/observe.ts';
 import { recordOf, type View } from '../orchestrate/world.ts';
 import { wavesOf } from '../plan/graph.ts';
 import { startOrchestrator } from '../process/background.ts';
+import { logoutFate } from '../process/logout.ts';
 import {
   branchOf,
   ENV,
@@ -34,7 +35,9 @@ import { readRecord } from '../store/records.ts';
 import { type Role, takeRole } from '../store/role.ts';
 import { removeFile } from '../store/signs.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
+import { configOf } from './config.ts';
 import { firstReports } from './first-reports.ts';
+import { logoutRisk } from './logout-risk.ts';
 import { planForLaunch } from './plan-for-launch.ts';
 
 export type LaunchRequest = {
@@ -48,7 +51,8 @@ export type LaunchRequest = {
   allowDirty: boolean;
   json: boolean;
   quiet: boolean;
-  options: Partial<PlanOptions> & { tool: string[] | null };
+  /** Given on the command line; over them nothing, under them the config and the defaults. */
+  options: Partial<PlanOptions>;
 };
 
 const ROLE_BOUND_MS = 2_000;
@@ -57,6 +61,7 @@ const ROLE_BOUND_MS = 2_000;
 export async function launchPlan(request: LaunchRequest): Promise<number> {
   const { root, plan } = await freezePlan(request, 'detached');
   if (request.dryRun) return showDryRun(root, plan, request.json);
+  const fate = logoutFate();
   await startRun(root, plan, request.fresh, async (role) => {
     await startOrchestrator({
       script: builtFile('orch.js'),
@@ -66,6 +71,8 @@ export async function launchPlan(request: LaunchRequest): Promise<number> {
       beforeOpen: (pid) => role.bequeath(pid),
     });
   });
+  const risk = logoutRisk(await fate);
+  if (risk !== null) process.stderr.write(`orch: warning: ${risk.found}. ${risk.hint}\n`);
   return firstReports(root, plan, request);
 }
 
@@ -75,8 +82,11 @@ export async function freezePlan(
   mode: 'attached' | 'detached',
 ): Promise<{ root: string; plan: FrozenPlan }> {
   const { root } = await openRepository(request.root ?? process.env[ENV.root] ?? '.');
-  const { plan: files, only, skip, options, dryRun } = request;
-  const workstreams = await planForLaunch(root, { plan: files, only, skip, tool: options.tool });
+  const { plan: files, only, skip, dryRun } = request;
+  const config = await configOf(root);
+  const options = { ...DEFAULT_OPTIONS, ...config.options, ...request.options };
+  const { acceptancePrograms: programs } = config;
+  const workstreams = await planForLaunch(root, { plan: files, only, skip, tool: options.tool, programs });
   const base = await resolveCommit(root, request.base);
   if (!dryRun) {
     await refuseDirty(root, request.allowDirty);
@@ -89,7 +99,7 @@ export async function freezePlan(
     created_at: Date.now() / 1000,
     base,
     mode,
-    options: { ...DEFAULT_OPTIONS, ...options },
+    options,
     workstreams,
   };
   return { root, plan };
@@ -173,7 +183,7 @@ async function refuseDirty(root: string, allowed: boolean): Promise<void> {
 }
 
 export function showDryRun(root: string, plan: FrozenPlan, json: boolean): number {
-  const { workstreams, base } = plan;
+  const { workstreams, base, options } = plan;
   const waves = wavesOf(workstreams);
   if (json) {
     const list = workstreams.map(({ id, tasks, depends_on }) => ({
@@ -183,7 +193,9 @@ export function showDryRun(root: string, plan: FrozenPlan, json: boolean): numbe
       depends_on,
       tasks: tasks.map(taskText),
     }));
-    process.stdout.write(`${JSON.stringify({ schema: 'orch.dry-run/1', base, waves, workstreams: list })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ schema: 'orch.dry-run/1', base, options, waves, workstreams: list })}\n`,
+    );
     return 0;
   }
   process.stdout.write(`Base ${base}. Nothing is touched; a launch would do this:\n`);

@@ -1,5 +1,6 @@
 import module from 'node:module';
 import { reportFailure } from './failure.ts';
+import { withoutMode } from './mode.ts';
 
 /**
  * The way in. Two callers are in a hurry and skip yargs: `orch status`, which people and scripts poll, and the
@@ -9,7 +10,8 @@ import { reportFailure } from './failure.ts';
 // Node 22 and newer keep compiled code between starts.
 (module as { enableCompileCache?: () => unknown }).enableCompileCache?.();
 
-async function main(argv: readonly string[]): Promise<number> {
+async function main(words: readonly string[]): Promise<number> {
+  const argv = withoutMode(words);
   const [verb, ...rest] = argv;
   if (verb === '_orchestrate') {
     const { orchestrateInBackground } = await import('./background.ts');
@@ -19,6 +21,10 @@ async function main(argv: readonly string[]): Promise<number> {
     const { quickStatus } = await import('./quick.ts');
     const code = await quickStatus(rest);
     if (code !== null) return code;
+  }
+  if (verb === '_complete') {
+    const { complete } = await import('./complete.ts');
+    return complete(rest);
   }
   const { runProgram } = await import('./program.ts');
   return runProgram(argv);

@@ -6,14 +6,24 @@ import { isSuccess } from '../protocol/status.ts';
 import { readRecord } from '../store/records.ts';
 import { adapterNamed, toolsFor } from '../tools/registry.ts';
 
-export type Selection = { plan: string[]; only: string[]; skip: string[]; tool: string[] | null };
+export type Selection = {
+  plan: string[];
+  only: string[];
+  skip: string[];
+  tool: string[] | null;
+  /** Words that begin a command, beside those that orch knows. */
+  programs: readonly string[];
+};
 
 /**
  * The workstreams to launch, read, checked and selected.
  * @throws OrchError PLAN_INVALID with every fault, NO_WORKSTREAM, NO_TOOL.
  */
 export async function planForLaunch(root: string, selection: Selection): Promise<PlannedWorkstream[]> {
-  const result = await readPlan(root, selection.plan, { cwd: process.cwd() });
+  const result = await readPlan(root, selection.plan, {
+    cwd: process.cwd(),
+    extraPrograms: selection.programs,
+  });
   for (const warning of result.warnings) process.stderr.write(`orch: warning: ${formatFault(warning)}\n`);
   if (!result.ok) {
     const [first] = result.faults;

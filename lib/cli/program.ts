@@ -5,7 +5,8 @@ import { type KnownOptions, refuseMisused } from './strict-options.ts';
 import type { Verb } from './verb.ts';
 import { VERSION } from './version.ts';
 
-const VERBS: Record<string, () => Promise<{ verb: Verb<never> }>> = {
+/** Every verb by its name; a module is loaded once its verb is asked for. */
+export const VERBS: Record<string, () => Promise<{ verb: Verb<never> }>> = {
   launch: () => import('./commands/launch.ts') as Promise<{ verb: Verb<never> }>,
   run: () => import('./commands/run.ts') as Promise<{ verb: Verb<never> }>,
   status: () => import('./commands/status.ts') as Promise<{ verb: Verb<never> }>,
@@ -15,7 +16,10 @@ const VERBS: Record<string, () => Promise<{ verb: Verb<never> }>> = {
   retry: () => import('./commands/retry.ts') as Promise<{ verb: Verb<never> }>,
   stop: () => import('./commands/stop.ts') as Promise<{ verb: Verb<never> }>,
   reap: () => import('./commands/reap.ts') as Promise<{ verb: Verb<never> }>,
+  doctor: () => import('./commands/doctor.ts') as Promise<{ verb: Verb<never> }>,
   worker: () => import('./commands/worker.ts') as Promise<{ verb: Verb<never> }>,
+  schema: () => import('./commands/schema.ts') as Promise<{ verb: Verb<never> }>,
+  completion: () => import('./commands/completion.ts') as Promise<{ verb: Verb<never> }>,
   demo: () => import('./commands/demo.ts') as Promise<{ verb: Verb<never> }>,
 };
 
@@ -44,7 +48,10 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     .usage(
       '$0 <command>\n\nRuns a long refactor as independent workstreams that survive crashes and SSH drops.',
     )
-    .epilogue('`orch <command> --help` shows the options and examples of each command.')
+    .epilogue(
+      '`orch <command> --help` shows the options and examples of each command. ' +
+        '`orch --mode orchestrator` is `orch run`, `orch --mode worker` is `orch worker`.',
+    )
     .version(VERSION)
     .alias('h', 'help')
     .middleware(() => {

@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { lackOf, readWorkerEnvironment } from '../config/environment.ts';
 import { OrchError } from '../errors.ts';
 import { highestAttempt } from '../git/salvage.ts';
 import { identify } from '../process/identity.ts';
@@ -9,6 +10,7 @@ import { backend, createToken } from '../process/system.ts';
 import { errPath, outPath } from '../protocol/layout.ts';
 import type { StatusRecord } from '../protocol/status.ts';
 import { type Actor, audit } from '../store/events.ts';
+import { plannedWorkstream, readPlan } from '../store/plans.ts';
 import { holdsLease, type Lease, withRecordLock } from '../store/records.ts';
 import { marksOf, orchestratorEnvironment } from '../tools/environment.ts';
 
@@ -34,6 +36,12 @@ export async function launchWorker(
   mode: 'attached' | 'detached',
   actor: Actor,
 ): Promise<Launched> {
+  const plan = readPlan(root);
+  const needs = plan?.options ?? {};
+  // Read now, not at the launch: a person may have mended the file since.
+  const environment = readWorkerEnvironment(needs);
+  const lack = lackOf(needs, environment, plannedWorkstream(plan, id)?.env ?? {}, process.env);
+  if (lack !== null) return { ok: false, why: lack.message };
   const highest = await highestAttempt(root, id);
   return withRecordLock(root, id, async (current, commit) => {
     if (
@@ -54,7 +62,7 @@ export async function launchWorker(
       script: builtFile('worker.js'),
       args: [id, String(attempt), token],
       cwd: root,
-      env: { ...orchestratorEnvironment(process.env), ...marks },
+      env: { ...orchestratorEnvironment(process.env), ...environment.values, ...marks },
       outPath: outPath(root, id),
       errPath: errPath(root, id),
       mode,

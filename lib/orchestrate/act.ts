@@ -66,6 +66,12 @@ export async function act(
     }
     case 'launch':
       return launch(root, action, record, mode, actor);
+    case 'hold': {
+      const restarts = record?.restarts ?? 0;
+      const event = { type: 'requeue', restarts, reason: action.reason } as const;
+      const done = await change(root, action, record, 'orchestrator', actor, event);
+      return done.ok ? { ...done, note: action.reason?.message ?? 'nothing keeps it any more' } : done;
+    }
     case 'remove':
       return (await isStillStale(root, action, view))
         ? remove(root, action, actor)

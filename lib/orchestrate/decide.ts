@@ -1,5 +1,7 @@
+import { SHORT_TEXT_BYTES, TEXT_MAX_BYTES } from '../protocol/encode.ts';
 import { DEFAULT_OPTIONS, type PlanOptions } from '../protocol/plan.ts';
 import { hintOfCrash, isFinal, isSuccess, type Reason, type StatusRecord } from '../protocol/status.ts';
+import { cutText } from '../protocol/text.ts';
 import { type Permissions, recordOf, type StaleFile, type View, type World } from './world.ts';
 
 /** What should happen next. Each is checked again under the lock before it is done. */
@@ -12,6 +14,8 @@ export type Action =
   | { type: 'block'; id: string; blockedBy: string[]; reason: Reason }
   | { type: 'release'; id: string; why: string }
   | { type: 'launch'; id: string; why: string }
+  /** Writes down why a workstream that could begin does not, or with null that nothing keeps it. */
+  | { type: 'hold'; id: string; reason: Reason | null }
   | { type: 'remove'; id: string; file: StaleFile };
 
 const START_BOUND_MS = 60_000;
@@ -207,16 +211,37 @@ function occupiesSlot(view: View): boolean {
 function launches(world: World, options: PlanOptions, permissions: Permissions): Action[] {
   if (world.held) return [];
   const free = options.maxParallel - world.views.filter(occupiesSlot).length;
-  const ready = world.views.filter((view) => {
+  const due = world.views.filter((view) => {
     const record = recordOf(view);
     if (record === null || record.status !== 'pending' || !isReady(view, world)) return false;
     return permissions.launch || record.restarts > 0;
   });
+  const ready = due.filter(({ id }) => !world.lacking.has(id));
   // Array.sort is stable: equal priorities keep the order of the plan.
   const order = ready.sort((a, b) => (b.planned?.priority ?? 0) - (a.planned?.priority ?? 0));
-  return order
-    .slice(0, Math.max(free, 0))
-    .map(({ id }) => ({ type: 'launch', id, why: 'its dependencies are done' }));
+  const begun = order.slice(0, Math.max(free, 0));
+  return [
+    ...begun.map(({ id }): Action => ({ type: 'launch', id, why: 'its dependencies are done' })),
+    ...due.filter((view) => !begun.includes(view)).flatMap((view) => holdOf(view, world)),
+  ];
+}
+
+/** The reason in the record of what does not begin now is kept true. */
+function holdOf({ id, read }: View, world: World): Action[] {
+  const written = read.kind === 'record' ? read.record.reason : null;
+  const reason = world.lacking.get(id) ?? null;
+  if (reason === null) return written?.code === 'environment' ? [{ type: 'hold', id, reason }] : [];
+  const isSame = written?.code === reason.code && sameText(written.message, reason.message);
+  return isSame ? [] : [{ type: 'hold', id, reason }];
+}
+
+/** A record holds the first 256 bytes of a text, in the worst case 48. */
+function sameText(written: string, whole: string): boolean {
+  return (
+    written === whole ||
+    written === cutText(whole, TEXT_MAX_BYTES) ||
+    written === cutText(whole, SHORT_TEXT_BYTES)
+  );
 }
 
 /** True while something may still happen without a person. */
@@ -258,5 +283,6 @@ function isStuckItself(view: View, world: World, options: PlanOptions, isFull: b
   if (record === null) return view.planned === null || view.read.kind === 'foreign';
   if (view.liveness !== null) return view.liveness === 'unknown';
   if (isFinal(record, options.restart) || view.stopAskedMs !== null) return false;
-  return view.planned === null || world.held || (record.status === 'pending' && isFull);
+  if (record.status === 'pending' && (isFull || world.lacking.has(view.id))) return true;
+  return view.planned === null || world.held;
 }

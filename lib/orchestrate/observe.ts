@@ -1,9 +1,10 @@
+import { lackOf, readWorkerEnvironment } from '../config/environment.ts';
 import { judge } from '../process/identity.ts';
 import { type Bystander, findKin, type Kin, type WorkerTrace } from '../process/kin.ts';
 import { origin } from '../process/system.ts';
 import { heartbeatPath, pidPath, stopPath, worktreePath } from '../protocol/layout.ts';
-import type { PlannedWorkstream } from '../protocol/plan.ts';
-import { isAliveState, type StatusRecord } from '../protocol/status.ts';
+import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
+import { isAliveState, type Reason, type StatusRecord } from '../protocol/status.ts';
 import { planInForce } from '../store/plans.ts';
 import { leaseOf, listRecordIds, type RecordRead, readRecord } from '../store/records.ts';
 import { type Heartbeat, isHeld, meansAttempt, readHeartbeat, readPid, readStop } from '../store/signs.ts';
@@ -46,7 +47,19 @@ export async function observe(root: string, memory: Memory): Promise<Observation
   }
   const byId = new Map(views.map((view) => [view.id, view]));
   const strays = kin.filter(({ workstream, ofLiveWorker }) => !byId.has(workstream) && !ofLiveWorker);
-  return { root, plan, held: isHeld(root), views, byId, strays, bystanders };
+  return { root, plan, held: isHeld(root), views, byId, lacking: lackingIn(plan), strays, bystanders };
+}
+
+/** What a worker that this process started would lack. */
+function lackingIn(plan: FrozenPlan | null): Map<string, Reason> {
+  const lacking = new Map<string, Reason>();
+  if (plan === null) return lacking;
+  const environment = readWorkerEnvironment(plan.options);
+  for (const { id, env } of plan.workstreams) {
+    const reason = lackOf(plan.options, environment, env, process.env);
+    if (reason !== null) lacking.set(id, reason);
+  }
+  return lacking;
 }
 
 /** What is known of each worker, for finding what it started. */

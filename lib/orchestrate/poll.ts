@@ -23,7 +23,7 @@ export type StatusList = {
 };
 
 /** Reasons of workstreams that are not final and yet go nowhere until a person acts. */
-export const HOLDS = ['held', 'not_planned', 'dependency_unknown'] as const;
+export const HOLDS = ['held', 'not_planned', 'dependency_unknown', 'environment'] as const;
 
 const STALE_LEAST_SECONDS = 15;
 const LOOKS = 3;
@@ -119,7 +119,7 @@ function explainHolds(
       if (status === undefined) continue;
       // What a foreign worker made has no commit to start from.
       const isForeign = !('schema' in status) && status.status !== 'missing';
-      if (status.verdict === 'unknown' || isForeign) return dependency;
+      if (status.verdict === 'unknown' || isForeign || lacksEnvironment(status)) return dependency;
       const further = culpritOf(dependency, seen);
       if (further !== null) return further;
     }
@@ -138,6 +138,12 @@ function explainHolds(
     } else {
       const culprit = culpritOf(id, new Set());
       if (culprit === null) continue;
+      const lack = byId.get(culprit);
+      if (lack !== undefined && lacksEnvironment(lack)) {
+        const { message = '', hint = null } = lack.reason ?? {};
+        status.reason = { code: 'environment', message: `it waits for ${culprit}: ${message}`, hint };
+        continue;
+      }
       const hint = `If you know that it is gone, \`orch stop ${culprit} --presume-dead\` settles it.`;
       status.reason = {
         code: 'dependency_unknown',
@@ -146,6 +152,11 @@ function explainHolds(
       };
     }
   }
+}
+
+/** Whether whoever orchestrates found that its environment keeps it from beginning. */
+function lacksEnvironment({ status, reason }: WorkstreamStatus): boolean {
+  return status === 'pending' && reason?.code === 'environment';
 }
 
 async function addUsage(workstreams: readonly WorkstreamStatus[]): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Kin } from '../process/kin.ts';
 import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
-import type { StatusRecord } from '../protocol/status.ts';
+import type { Reason, StatusRecord } from '../protocol/status.ts';
 import type { ForeignEnd } from '../store/foreign.ts';
 import type { RecordRead } from '../store/records.ts';
 
@@ -43,6 +43,8 @@ export type World = {
   /** In plan order, then those of earlier plans by id. */
   views: View[];
   byId: ReadonlyMap<string, View>;
+  /** Why the environment of this process lets a planned workstream not begin, by id; absent: it does. */
+  lacking: ReadonlyMap<string, Reason>;
   /** Marked processes of this root whose workstream has neither record nor plan. */
   strays: Kin[];
 };

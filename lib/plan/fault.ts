@@ -30,6 +30,7 @@ export type FaultCode =
   | 'misnamed_field'
   | 'misplaced_field'
   | 'unknown_field'
+  | 'secret'
   | 'read_as_prose';
 
 /** `line` and `column` count from 1; `file` is as a person in the working folder would name it. */

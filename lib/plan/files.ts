@@ -21,7 +21,8 @@ function isMarkdown(name: string): boolean {
   return ['.md', '.markdown'].includes(extname(name).toLowerCase());
 }
 
-function seenFrom(base: string, path: string): string {
+/** `path` as a person in `base` would name it. */
+export function seenFrom(base: string, path: string): string {
   const seen = relative(base, path);
   return seen === '..' || seen.startsWith(`..${sep}`) || isAbsolute(seen) ? path : seen || '.';
 }

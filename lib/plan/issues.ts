@@ -29,10 +29,19 @@ export function readShape(
 ): { written: WrittenWorkstream | null; faults: Fault[] } {
   const result = v.safeParse(WorkstreamSchema, plain(map));
   if (result.success) return { written: result.output, faults: [] };
-  const faults = result.issues
+  return { written: null, faults: shapeFaults(document, path, result.issues) };
+}
+
+/** Every way in which what stands at `path` breaks its schema. Values where `isShown` says no are not repeated. */
+export function shapeFaults(
+  document: Document,
+  path: Path,
+  issues: readonly Issue[],
+  isShown: (path: Path) => boolean = () => true,
+): Fault[] {
+  return issues
     .flatMap((issue) => leavesOf(issue, []))
-    .map((leaf) => faultOf(document, path, leaf));
-  return { written: null, faults };
+    .map((leaf) => faultOf(document, path, leaf, isShown(leaf.path)));
 }
 
 type Leaf = { issue: Issue; path: Path };
@@ -46,7 +55,7 @@ function leavesOf(issue: Issue, above: Path): Leaf[] {
   return meant.length > 0 ? meant : [{ issue, path }];
 }
 
-function faultOf(document: Document, base: Path, { issue, path }: Leaf): Fault {
+function faultOf(document: Document, base: Path, { issue, path }: Leaf, isShown: boolean): Fault {
   const full = [...base, ...path];
   const name = path.length === 0 ? 'the workstream' : nameOf(path);
   if (issue.received === 'undefined' && issue.kind === 'schema') {
@@ -56,10 +65,11 @@ function faultOf(document: Document, base: Path, { issue, path }: Leaf): Fault {
     return faultAt(document, full.slice(0, -1), code, `${owner} has no "${key}"`, missingHint(key));
   }
   if (issue.kind === 'schema') {
-    const message = `${name} must be ${issue.message}, not ${kindOf(issue.input)}`;
-    return faultAt(document, full, 'wrong_type', message, typeHint(issue));
+    const message = `${name} must be ${issue.message}, not ${kindOf(issue.input, isShown)}`;
+    return faultAt(document, full, 'wrong_type', message, isShown ? typeHint(issue) : null);
   }
-  const shown = typeof issue.input === 'string' && issue.input !== '' ? ` ${quote(issue.input)}` : '';
+  const shown =
+    isShown && typeof issue.input === 'string' && issue.input !== '' ? ` ${quote(issue.input)}` : '';
   const isKey = issue.path?.at(-1)?.origin === 'key';
   const message = `${name}${shown} ${issue.message}`;
   return faultAt(document, full, codeOf(issue, path), message, null, isKey ? 'key' : 'value');
@@ -82,9 +92,10 @@ function nameOf(path: Path): string {
   return quote(text);
 }
 
-function kindOf(value: unknown): string {
+function kindOf(value: unknown, isShown: boolean): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
+  if (!isShown) return `a ${typeof value}`;
   if (typeof value === 'string') return `the text ${quote(value)}`;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   return 'an object';

@@ -166,14 +166,9 @@ export type WrittenTask = v.InferOutput<typeof Task>;
 export type WrittenTest = v.InferOutput<typeof AcceptanceTest>;
 export type WrittenStep = v.InferOutput<typeof Step>;
 
-const PlanSchema = v.union([
+/** The schema of a plan file. Its JSON Schema leaves rules that it cannot say (ids, paths) to the reader. */
+export const PlanSchema = v.union([
   WorkstreamSchema,
   v.array(WorkstreamSchema),
   v.object({ workstreams: v.array(WorkstreamSchema) }),
 ]);
-
-/** JSON Schema of a plan file, for editors. Rules that it cannot say (ids, paths) are left to the reader. */
-export async function planJsonSchema(): Promise<Record<string, unknown>> {
-  const { toJsonSchema } = await import('@valibot/to-json-schema');
-  return { ...toJsonSchema(PlanSchema, { errorMode: 'ignore', typeMode: 'output' }) };
-}

@@ -6,7 +6,7 @@ import { cutText } from './text.ts';
 export const RECORD_MAX_BYTES = 4096;
 export const TEXT_MAX_BYTES = 256;
 /** Four such texts fit even where each byte takes six. */
-const SHORT_TEXT_BYTES = 48;
+export const SHORT_TEXT_BYTES = 48;
 /** Lists and which end of each is worth more when not all of it fits. */
 const LISTS = {
   tool_runs: 'last',

@@ -49,6 +49,10 @@ export type PlanOptions = {
   stopGraceMs: number;
   restart: number;
   tool: string[] | null;
+  /** File of `NAME=value` lines that workers get, absolute; null if there is none. It is read at each launch. */
+  envFile: string | null;
+  /** Names of variables without which no worker is started. */
+  requireEnv: string[];
 };
 
 export type FrozenPlan = {
@@ -71,6 +75,8 @@ export const DEFAULT_OPTIONS: PlanOptions = {
   stopGraceMs: 10_000,
   restart: 2,
   tool: null,
+  envFile: null,
+  requireEnv: [],
 };
 
 /**

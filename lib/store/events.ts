@@ -1,21 +1,12 @@
 import { OrchError } from '../errors.ts';
+import type { EVENTS } from '../protocol/events.ts';
 import { eventsPath, historyPath } from '../protocol/layout.ts';
 import { cutText } from '../protocol/text.ts';
 import { appendLine } from './open.ts';
 
 /** One line of `.logs/_events.ndjson`. */
 export type AuditEvent = {
-  event:
-    | 'state'
-    | 'signal'
-    | 'remove'
-    | 'spawn'
-    | 'salvage'
-    | 'scope_violation'
-    | 'hold'
-    | 'orchestrator'
-    | 'lock'
-    | 'rebuilt';
+  event: (typeof EVENTS)[number];
   workstream: string | null;
   why: string;
   [detail: string]: unknown;

@@ -44,6 +44,25 @@ function refuseOther(folder: string, stats: Stats): void {
 
 function checkFolder(folder: string): void {
   const stats = lstatSync(folder);
+  refuseUnsafe(folder, stats);
+  if ((stats.mode & 0o077) !== 0) chmodSync(folder, 0o700);
+}
+
+/** The first fault for which `makeFolders` would refuse a folder that is there, or null. Changes nothing. */
+export function unsafeFolder(root: string): OrchError | null {
+  for (const name of STATE_FOLDERS) {
+    const folder = join(root, name);
+    try {
+      const stats = lstatSync(folder, { throwIfNoEntry: false });
+      if (stats !== undefined) refuseUnsafe(folder, stats);
+    } catch (error) {
+      return error instanceof OrchError ? error : cannotMake(folder, error);
+    }
+  }
+  return null;
+}
+
+function refuseUnsafe(folder: string, stats: Stats): void {
   const uid = process.getuid?.() ?? stats.uid;
   refuseOther(folder, stats);
   if (stats.uid !== uid) {
@@ -51,7 +70,6 @@ function checkFolder(folder: string): void {
       hint: OTHER_HINT,
     });
   }
-  if ((stats.mode & 0o077) !== 0) chmodSync(folder, 0o700);
 }
 
 /** Refuses folders in which the repository tracks files of its own; `tracked` are paths below the root. */

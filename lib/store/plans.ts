@@ -52,8 +52,10 @@ function isFrozenPlan(value: unknown): value is FrozenPlan {
   if (!isObject(value) || value['schema'] !== 'orch.plan-frozen/1') return false;
   const { options, workstreams, run, base } = value;
   if (typeof run !== 'string' || typeof base !== 'string' || !isObject(options)) return false;
-  const bounds = Object.keys(DEFAULT_OPTIONS).filter((name) => name !== 'tool');
-  if (!bounds.every((name) => typeof options[name] === 'number')) return false;
+  const bounds = Object.entries(DEFAULT_OPTIONS).filter(([, value]) => typeof value === 'number');
+  if (!bounds.every(([name]) => typeof options[name] === 'number')) return false;
+  if (typeof options['envFile'] !== 'string' && options['envFile'] !== null) return false;
+  if (!Array.isArray(options['requireEnv'])) return false;
   return Array.isArray(workstreams) && workstreams.every(isWorkstream);
 }
 

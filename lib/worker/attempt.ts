@@ -29,13 +29,18 @@ export function environmentOf(attempt: Attempt): Record<string, string> {
   return commandEnvironment(marks, workstream.env);
 }
 
+const LOST_GRACE_MS = 1_000;
+
 /** How a command of this attempt is watched, with at most `timeoutMs` of time. */
 export function supervisionOf(attempt: Attempt, timeoutMs: number): Supervision {
   const { root, plan, life, actor, workstream } = attempt;
   return {
     timeoutMs,
     stallMs: plan.options.stallTimeoutMs,
-    graceMs: plan.options.stopGraceMs / 2,
+    // Asked when a kill begins: an attached worker that has lost its parent has 5 s for all that is to be done.
+    get graceMs() {
+      return life.interruption()?.cause === 'parent_lost' ? LOST_GRACE_MS : plan.options.stopGraceMs / 2;
+    },
     stop: life.stop,
     kin: () => kinOf(attempt),
     onStart: (pid) => noteSession(attempt, pid),

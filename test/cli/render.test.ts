@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { nearIds } from '../../lib/cli/known.ts';
 import { ageText, changeLine, renderStatus } from '../../lib/cli/render.ts';
 import { harmless } from '../../lib/cli/render-log.ts';
 import { cells, cutCells, wrapCells } from '../../lib/cli/table.ts';
 import { pollStatus } from '../../lib/orchestrate/poll.ts';
 import { recordPath } from '../../lib/protocol/layout.ts';
+import { nearNames } from '../../lib/protocol/near.ts';
 import {
   completed,
   endAll,
@@ -115,9 +115,9 @@ describe('texts', () => {
 
   it('knows which id a person meant', () => {
     const known = ['WS-001', 'WS-002', 'docs', 'api-layer'];
-    expect(nearIds('ws-001', known)[0]).toBe('WS-001');
-    expect(nearIds('WS-00l', known)).toContain('WS-001');
-    expect(nearIds('api', known)).toEqual(['api-layer']);
-    expect(nearIds('zzzzzz', known)).toEqual([]);
+    expect(nearNames('ws-001', known)[0]).toBe('WS-001');
+    expect(nearNames('WS-00l', known)).toContain('WS-001');
+    expect(nearNames('api', known)).toEqual(['api-layer']);
+    expect(nearNames('zzzzzz', known)).toEqual([]);
   });
 });

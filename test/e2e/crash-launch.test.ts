@@ -97,23 +97,31 @@ describe.concurrent('the launcher dies', () => {
 
 describe.concurrent('an attached run dies', () => {
   it('takes its workers along within 5 s, and leaves the rest to a reattach', async (context) => {
-    const rig = rigFor(context, PAIR);
+    const mercy = `test -e "$ORCH_ROOT.aside/go" || sh ${tool('deaf.sh')} two`;
+    const deaf = { id: 'deaf', tasks: [...stepsOf('deaf', ['one']).tasks, { run: mercy }] };
+    const rig = rigFor(context, { workstreams: [...PAIR.workstreams, deaf] });
+    const ids = ['A', 'B', 'deaf'];
     const run = rig.start(['run']);
-    for (const id of ['A', 'B']) await untilRuns(rig, id, 'two');
-    const workers = ['A', 'B'].map((id) => rig.pid(id));
+    for (const id of ids) await untilRuns(rig, id, 'two');
+    const workers = ids.map((id) => rig.pid(id));
     await killHard(run.pid);
-    const begun = performance.now();
-    await until(() => rig.processes().length === 0, { what: 'the end of its workers' });
-    expect(performance.now() - begun).toBeLessThan(5_000);
-    expect(workers.some(isAlive)).toBe(false);
-    for (const id of ['A', 'B']) {
+    await until(() => !workers.some(isAlive), { what: 'the end of its workers' });
+    await until(() => rig.processes().length === 0, { what: 'the end of everything' });
+    for (const id of ids) {
       expect(rig.record(id)).toMatchObject({ status: 'crashed', reason: { code: 'terminated' } });
-      expect(salvagedText(rig, id, 1, 'two.txt')).toBe('half\n');
+      expect([id, salvagedText(rig, id, 1, 'two.txt')]).toEqual([id, 'half\n']);
     }
+    // Its own clock, since this machine may be busy with other tests: a tool that hears nothing gets no full grace.
+    const signals = rig
+      .events()
+      .filter(({ event, workstream }) => event === 'signal' && workstream === 'deaf');
+    const at = (name: string): number => Number(signals.find(({ signal }) => signal === name)?.['at']);
+    expect(at('SIGKILL') - at('SIGTERM')).toBeLessThan(4);
+
     release(rig, 'go');
     expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
     await expectAllDone(rig, ['A', 'B']);
-    expect(runsOf(rig)).toHaveLength(7);
+    expect(rig.record('deaf')).toMatchObject({ status: 'completed', attempt: 2 });
   });
 });
 

@@ -50,6 +50,7 @@ describe('decide, in any world', () => {
           expect(view.leftovers).toEqual([]);
           expect(view.stopAskedMs).toBeNull();
           expect(view.planned).not.toBeNull();
+          expect(world.lacking.has(id)).toBe(false);
           for (const dependency of view.planned?.depends_on ?? [])
             expect(isDone(world, dependency)).toBe(true);
         }
@@ -84,6 +85,7 @@ describe('decide, in any world', () => {
               if (recordOf(view)?.status !== 'pending' || view.planned === null || view.stopAskedMs !== null)
                 return false;
               if (view.liveWorker !== null || view.leftovers.length > 0) return false;
+              if (world.lacking.has(view.id)) return false;
               return view.planned.depends_on.every((dependency) => isDone(world, dependency));
             });
         const taken = world.views.filter(
@@ -176,7 +178,7 @@ describe('decide, in any world', () => {
         expect(each(decide(world, { launch: true, restart: false }), 'requeue')).toEqual([]);
         // What is no launch and no restart does not depend on them.
         const rest = (actions: Action[]): Action[] =>
-          actions.filter(({ type }) => !['launch', 'requeue', 'create'].includes(type));
+          actions.filter(({ type }) => !['launch', 'requeue', 'create', 'hold'].includes(type));
         expect(rest(repair)).toEqual(rest(decide(world, ALL)));
       }),
       RUNS,
@@ -215,6 +217,28 @@ describe('decide, in any world', () => {
     );
   });
 
+  it('says why what could begin does not, once, and takes it back when that is over', () => {
+    let holds = 0;
+    fc.assert(
+      fc.property(anyWorld, (world) => {
+        const model = modelOf(world, []);
+        const said = each(decide(world, ALL), 'hold');
+        for (const action of said) {
+          holds += 1;
+          expect(action.reason).toEqual(world.lacking.get(action.id) ?? null);
+          apply(model, action);
+          expect(recordOf(viewOf(model.world, action.id))?.reason).toEqual(action.reason);
+        }
+        expect(each(decide(model.world, ALL), 'hold')).toEqual([]);
+        const mended = modelOf({ ...model.world, lacking: new Map() }, []);
+        for (const action of decide(mended.world, ALL)) apply(mended, action);
+        for (const { id } of said) expect(recordOf(viewOf(mended.world, id))?.reason).toBeNull();
+      }),
+      RUNS,
+    );
+    expect(holds).toBeGreaterThan(5);
+  });
+
   it('restarts after a crash only while restarts are left, the backoff is over and nothing is left behind', () => {
     let restarted = 0;
     fc.assert(
@@ -247,7 +271,7 @@ describe('decide, in any world', () => {
   });
 
   it('never says two things of one record', () => {
-    const writes = ['create', 'end', 'settle', 'requeue', 'block', 'release', 'launch'];
+    const writes = ['create', 'end', 'settle', 'requeue', 'block', 'release', 'launch', 'hold'];
     fc.assert(
       fc.property(anyWorld, permissions, (world, allowed) => {
         const written = decide(world, allowed).filter(({ type }) => writes.includes(type));
@@ -352,6 +376,7 @@ function isExcused(world: World, view: View): boolean {
   const slots = world.plan?.options.maxParallel ?? 0;
   const isFull = world.views.filter(({ liveness }) => liveness === 'unknown').length >= slots;
   if (status !== 'pending') return false;
+  if (world.lacking.has(view.id)) return true;
   const waits = (view.planned?.depends_on ?? []).some((id) => {
     const dependency = world.byId.get(id);
     if (dependency === undefined) return true;

@@ -30,12 +30,13 @@ const stored = (record: StatusRecord): StatusRecord => {
 };
 
 function put(model: Model, view: View): void {
-  const { plan, held, views, strays } = model.world;
+  const { plan, held, views, strays, lacking } = model.world;
   model.world = worldOf(
     plan,
     held,
     views.map((one) => (one.id === view.id ? view : one)),
     strays,
+    lacking,
   );
 }
 
@@ -59,7 +60,7 @@ function change(model: Model, view: View, event: RecordEvent, writer: Writer): V
 export function apply(model: Model, action: Action): boolean {
   const { world } = model;
   if (action.id === null) {
-    model.world = worldOf(world.plan, world.held, world.views, []);
+    model.world = worldOf(world.plan, world.held, world.views, [], world.lacking);
     return true;
   }
   const view = world.byId.get(action.id);
@@ -107,6 +108,13 @@ export function apply(model: Model, action: Action): boolean {
       change(model, view, event, 'orchestrator');
       return true;
     }
+    case 'hold': {
+      if (view.read.kind !== 'record' || view.read.record.status !== 'pending')
+        throw new Error('no pending record');
+      const { restarts } = view.read.record;
+      change(model, view, { type: 'requeue', restarts, reason: action.reason }, 'orchestrator');
+      return true;
+    }
     case 'launch':
       launch(model, view);
       return true;
@@ -116,6 +124,7 @@ export function apply(model: Model, action: Action): boolean {
 function launch(model: Model, view: View): void {
   if (view.liveWorker !== null || view.leftovers.length > 0) throw new Error(`two workers of ${view.id}`);
   if (view.read.kind !== 'record') throw new Error(`launched ${view.id} without a record`);
+  if (model.world.lacking.has(view.id)) throw new Error(`launched ${view.id} without its environment`);
   model.launches += 1;
   const token = `t${model.launches}`;
   const attempt = view.read.record.attempt + 1;

@@ -10,6 +10,8 @@ import { plainRecord } from '../protocol/arbitraries.ts';
 
 const HASH = 'a'.repeat(40);
 const WHY = { code: 'lost', message: 'gone', hint: null };
+/** Why a worker may not begin in this environment. */
+const LACK = { code: 'environment', message: 'it needs KEY, which is not set', hint: null };
 const NOBODY = ['pending', 'blocked'] as const satisfies readonly State[];
 
 export const identityOf = (token: string) => {
@@ -139,8 +141,15 @@ function workstream(id: string, depends_on: string[], priority: number): Planned
   } as unknown as PlannedWorkstream;
 }
 
-export function worldOf(plan: FrozenPlan | null, held: boolean, views: View[], strays: Kin[]): World {
-  return { root: '/r', plan, held, views, byId: new Map(views.map((view) => [view.id, view])), strays };
+export function worldOf(
+  plan: FrozenPlan | null,
+  held: boolean,
+  views: View[],
+  strays: Kin[],
+  lacking: World['lacking'] = new Map(),
+): World {
+  const byId = new Map(views.map((view) => [view.id, view]));
+  return { root: '/r', plan, held, views, byId, lacking, strays };
 }
 
 /** Workstreams W0, W1, …: each may depend on earlier ones and on those of an earlier plan (E0, and E1: no record). */
@@ -184,10 +193,14 @@ export const anyWorld: fc.Arbitrary<World> = plan.chain((frozen) => {
       earlier: fc.option(viewOf('E0', null, []), { nil: null, freq: 3 }),
       held: fc.constantFrom(false, false, false, true),
       strays: seldom([kinOf('gone', 400)]),
+      lacking: fc.oneof(
+        { weight: 3, arbitrary: fc.constant<string[]>([]) },
+        { weight: 1, arbitrary: fc.subarray(ids) },
+      ),
     })
-    .map(({ views: inside, earlier, held, strays }) => {
+    .map(({ views: inside, earlier, held, strays, lacking }) => {
       const all = earlier === null ? inside : [...inside, earlier];
-      return worldOf(frozen, held, all, strays ?? []);
+      return worldOf(frozen, held, all, strays ?? [], new Map(lacking.map((id) => [id, LACK])));
     });
 });
 

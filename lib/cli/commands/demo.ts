@@ -40,7 +40,7 @@ export const verb: Verb<Args> = {
       allowDirty: false,
       json: false,
       quiet: args.json || args.quiet,
-      options: { tool: null },
+      options: {},
     });
     if (code !== 0) return code;
     say('\nWatching, as `orch reattach` does:\n\n');

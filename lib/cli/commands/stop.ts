@@ -1,8 +1,10 @@
 import { OrchError } from '../../errors.ts';
 import { pollStatus } from '../../orchestrate/poll.ts';
+import { DEFAULT_OPTIONS } from '../../protocol/plan.ts';
 import { escapeControls } from '../../protocol/text.ts';
 import { type Actor, audit } from '../../store/events.ts';
 import { makeFolders } from '../../store/folders.ts';
+import { planInForce } from '../../store/plans.ts';
 import { listRecordIds, readRecord } from '../../store/records.ts';
 import { writeHold } from '../../store/signs.ts';
 import { requireShown } from '../known.ts';
@@ -16,7 +18,7 @@ import type { Verb } from '../verb.ts';
 type Args = {
   id?: string[] | undefined;
   all: boolean;
-  grace: string;
+  grace?: string | undefined;
   foreign: boolean;
   'presume-dead': boolean;
 };
@@ -33,7 +35,11 @@ export const verb: Verb<Args> = {
         default: false,
         describe: 'All, and launch nothing until the next launch or retry',
       })
-      .option('grace', { type: 'string', default: '10s', describe: 'Before the whole tree is killed' })
+      .option('grace', {
+        type: 'string',
+        defaultDescription: '10s',
+        describe: 'Before the whole tree is killed',
+      })
       .option('presume-dead', {
         type: 'boolean',
         default: false,
@@ -52,7 +58,7 @@ export const verb: Verb<Args> = {
     if (ids.length === 0 && !args.all) {
       throw new OrchError('USAGE', 'which workstreams?', { hint: 'Name them, or use --all.' });
     }
-    const graceMs = durationOption('grace', args.grace);
+    const graceMs = graceOf(root, args.grace);
     if (args.all && (args.foreign || args['presume-dead'])) {
       const option = args.foreign ? '--foreign' : '--presume-dead';
       const hint = 'Name them: each is a word of yours about that one.';
@@ -82,6 +88,17 @@ function leaveForeign(root: string, id: string): Stopped | null {
   if (read.kind !== 'foreign') return null;
   const note = 'left alone: a foreign worker, which orch did not start';
   return { workstream: id, ok: true, status: read.record.status, note };
+}
+
+/** The grace that the plan in force was launched with; a plan that cannot be read must not hinder a stop. */
+function graceOf(root: string, given: string | undefined): number {
+  if (given !== undefined) return durationOption('grace', given);
+  try {
+    return planInForce(root)?.options.stopGraceMs ?? DEFAULT_OPTIONS.stopGraceMs;
+  } catch (error) {
+    if (!(error instanceof OrchError)) throw error;
+    return DEFAULT_OPTIONS.stopGraceMs;
+  }
 }
 
 function tell(result: Stopped, output: { json: boolean; quiet: boolean }): void {

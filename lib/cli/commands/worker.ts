@@ -13,6 +13,7 @@ import { makeFolders, refuseTracked } from '../../store/folders.ts';
 import { plannedWorkstream, readPlan, writePlan } from '../../store/plans.ts';
 import { leaseOf, readRecord } from '../../store/records.ts';
 import { takeRole } from '../../store/role.ts';
+import { configOf } from '../config.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { planForLaunch } from '../plan-for-launch.ts';
 import { stopWorkstream } from '../stop-workstream.ts';
@@ -96,7 +97,11 @@ async function freeze(
   files: string[],
   frozen: FrozenPlan | null,
 ): Promise<FrozenPlan> {
-  const workstreams = await planForLaunch(root, { plan: files, only: [id], skip: [], tool: null });
+  const config = await configOf(root);
+  const options = frozen?.options ?? { ...DEFAULT_OPTIONS, ...config.options };
+  const { acceptancePrograms: programs } = config;
+  const selection = { plan: files, only: [id], skip: [], tool: options.tool, programs };
+  const workstreams = await planForLaunch(root, selection);
   const base = await resolveCommit(root, 'HEAD');
   const earlier = frozen?.workstreams ?? [];
   const plan: FrozenPlan = {
@@ -105,7 +110,7 @@ async function freeze(
     created_at: Date.now() / 1000,
     base: frozen?.base ?? base,
     mode: 'attached',
-    options: frozen?.options ?? DEFAULT_OPTIONS,
+    options,
     workstreams: [...earlier, ...workstreams],
   };
   await writePlan(root, plan);
@@ -120,17 +125,21 @@ async function carryOut(root: string, id: string, actor: Actor): Promise<number>
     { path: outPath(root, id), to: process.stdout },
     { path: errPath(root, id), to: process.stderr },
   ]);
-  const launched = await launchWorker(root, id, leaseOf(read.record), 'attached', actor);
-  if (!launched.ok) throw new OrchError('BUSY', `${id} was not started: ${launched.why}`);
-  signal.addEventListener('abort', () => {
-    void stopWorkstream(root, id, { graceMs: STOP_GRACE_MS, presumeDead: false, actor });
-  });
-  // The child does not keep this process alive by itself.
-  const alive = setInterval(() => undefined, 1_000);
-  await launched.child.exited;
-  clearInterval(alive);
-  await launched.child.abandon();
-  tail.end();
+  try {
+    const launched = await launchWorker(root, id, leaseOf(read.record), 'attached', actor);
+    if (!launched.ok) throw new OrchError('BUSY', `${id} was not started: ${launched.why}`);
+    signal.addEventListener('abort', () => {
+      void stopWorkstream(root, id, { graceMs: STOP_GRACE_MS, presumeDead: false, actor });
+    });
+    // The child does not keep this process alive by itself.
+    const alive = setInterval(() => undefined, 1_000);
+    await launched.child.exited;
+    clearInterval(alive);
+    await launched.child.abandon();
+  } finally {
+    // Else it would keep this process alive for ever.
+    tail.end();
+  }
   const last = readRecord(root, id);
   const status = last.kind === 'record' ? last.record.status : last.kind;
   process.stderr.write(`orch: ${id} ${status}\n`);

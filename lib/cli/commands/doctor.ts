@@ -1,0 +1,45 @@
+import { styleText } from 'node:util';
+import { ENV } from '../../protocol/layout.ts';
+import { escapeControls } from '../../protocol/text.ts';
+import type { Check, Level } from '../doctor/check.ts';
+import { examine } from '../doctor/examine.ts';
+import { screenOf } from '../render.ts';
+import type { Verb } from '../verb.ts';
+
+type Args = Record<never, never>;
+
+const STYLES = { ok: 'green', warn: 'yellow', fail: 'red' } as const satisfies Record<Level, string>;
+
+/** `orch doctor`: what could keep a run from going well, before it begins. */
+export const verb: Verb<Args> = {
+  command: 'doctor',
+  describe: 'Look for what could keep a run from going well; changes nothing',
+  builder: (yargs) =>
+    yargs
+      .example('$0 doctor', 'before a long night; exit code 1 where a check fails')
+      .example('$0 doctor --quiet', 'only what is not well') as never,
+  handle: async (args) => {
+    const checks = await examine(args.root ?? process.env[ENV.root] ?? '.');
+    if (args.json) process.stdout.write(`${JSON.stringify({ schema: 'orch.doctor/1', checks })}\n`);
+    else show(checks, args.quiet, screenOf(args.color).color);
+    return checks.some(({ level }) => level === 'fail') ? 1 : 0;
+  },
+};
+
+const NAME_CELLS = 16;
+const INDENT = ' '.repeat(6);
+
+function show(checks: readonly Check[], quiet: boolean, color: boolean): void {
+  for (const { name, level, found, hint } of checks) {
+    if (quiet && level === 'ok') continue;
+    const word = level.padEnd(4);
+    const painted = color ? styleText(STYLES[level], word, { validateStream: false }) : word;
+    const [first = '', ...more] = found.split('\n').map(escapeControls);
+    process.stdout.write(`${painted}  ${name.padEnd(NAME_CELLS)}${first}\n`);
+    for (const line of more) process.stdout.write(`${INDENT}${line}\n`);
+    if (hint !== null) process.stdout.write(`${INDENT}${escapeControls(hint)}\n`);
+  }
+  const count = (wanted: Level): number => checks.filter(({ level }) => level === wanted).length;
+  if (!quiet)
+    process.stdout.write(`\n${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} failed\n`);
+}

@@ -1,0 +1,95 @@
+import * as v from 'valibot';
+import { parseDuration } from '../plan/durations.ts';
+
+/**
+ * What a config file may say: types and JSON Schema come from here. As in plans, the message of a schema is what was
+ * expected, that of a check the rule.
+ */
+
+const HOUR_MS = 3_600_000;
+const DURATION = 'a duration such as "90s", "30m" or "8h", or a number of seconds';
+
+/** `mostMs` keeps a timer of Node (at most 24 days, else it fires at once) from being what ends a worker. */
+function duration(describe: string, leastMs = 1, mostMs = 365 * 24 * HOUR_MS, bounds = 'at most a year') {
+  return v.optional(
+    v.pipe(
+      v.union([v.string(), v.number()], DURATION),
+      v.check((value) => {
+        const ms = parseDuration(value);
+        return ms !== null && ms >= leastMs && ms <= mostMs;
+      }, `must be ${DURATION}, more than 0 and ${bounds}`),
+      v.description(describe),
+    ),
+  );
+}
+
+function count(least: number, describe: string) {
+  return v.optional(
+    v.pipe(
+      v.number('a whole number'),
+      v.safeInteger('must be a whole number'),
+      v.minValue(least, `must be ${least} or more`),
+      v.description(describe),
+    ),
+  );
+}
+
+const Text = v.pipe(v.string('a text'), v.regex(/\S/, 'must not be empty'));
+const Program = v.pipe(
+  v.string('a text'),
+  v.regex(/^[A-Za-z0-9_][A-Za-z0-9._+-]*$/, 'must be one command word, without path, options or blanks'),
+);
+const VariableName = v.pipe(
+  v.string('the name of a variable'),
+  v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable alone, never with its value'),
+);
+
+const entries = {
+  $schema: v.optional(v.pipe(v.string('a text'), v.description('For editors; orch does not read it'))),
+  max_parallel: count(1, 'How many workers at once (--max-parallel; 3)'),
+  timeout: duration('For one attempt of a workstream (--timeout; 8h)'),
+  task_timeout: duration('For one task (--task-timeout; 2h)'),
+  stall_timeout: duration('Without output, CPU use and file changes (--stall-timeout; 30m)'),
+  stop_grace: duration('Between SIGTERM and SIGKILL (10s)', 1, HOUR_MS, 'at most an hour'),
+  heartbeat_interval: duration(
+    'How often a worker touches its heartbeat (5s)',
+    100,
+    HOUR_MS / 6,
+    'from 100ms to 10m',
+  ),
+  restart: count(0, 'Automatic restarts after a crash (--restart; 2)'),
+  tool: v.optional(
+    v.pipe(
+      v.array(Text, 'a list of names of tools'),
+      v.minLength(1, 'must not be empty'),
+      v.description('Tools to try for a prompt, first choice first (--tool)'),
+    ),
+  ),
+  acceptance_programs: v.optional(
+    v.pipe(
+      v.array(Program, 'a list of command words'),
+      v.description('Words that begin an acceptance test which is a command, beside those orch knows'),
+    ),
+  ),
+  env_file: v.optional(
+    v.pipe(
+      Text,
+      v.description('File of NAME=value lines that workers get; a relative path counts from the root'),
+    ),
+  ),
+  require_env: v.optional(
+    v.pipe(
+      v.array(VariableName, 'a list of names of variables'),
+      v.description('No worker is started while one of these is missing'),
+    ),
+  ),
+};
+
+export const ConfigSchema = v.object(entries, 'an object');
+export type WrittenConfig = v.InferOutput<typeof ConfigSchema>;
+
+/** The names of all fields. */
+export const CONFIG_FIELDS: readonly string[] = Object.keys(entries);
+
+/** As `ConfigSchema`, and other fields are faults: for editors. Orch itself finds those with a better message. */
+export const StrictConfigSchema = v.strictObject(entries);
