@@ -11,7 +11,7 @@ import {
   resolveCommit,
   trackedUnder,
 } from '../git/repository.ts';
-import { applyJoining, type Joining, join } from '../orchestrate/join.ts';
+import { applyJoinings, type Joining, join } from '../orchestrate/join.ts';
 import { PERMISSIONS, pass, throwFault } from '../orchestrate/loop.ts';
 import { newMemory, observe } from '../orchestrate/observe.ts';
 import { recordOf, type View } from '../orchestrate/world.ts';
@@ -127,7 +127,7 @@ export async function startRun(
     await refuseTakenWorktrees(root, joinings);
     warnOfOthers(world.views.filter((view) => isLeftBehind(view, joinings)).map(({ id }) => id));
     await writePlan(root, plan);
-    for (const joining of joinings) await applyJoining(world, plan, joining, fresh, actor);
+    await applyJoinings(world, plan, joinings, fresh, actor);
     if (removeFile(holdPath(root)))
       audit(root, actor, { event: 'hold', workstream: null, why: 'lifted by a launch' });
     await next(role);

@@ -49,7 +49,10 @@ function select(all: PlannedWorkstream[], { only, skip }: Selection): PlannedWor
     throw new OrchError('NO_WORKSTREAM', `the plan has no workstream ${JSON.stringify(unknown)}`, { hint });
   }
   const chosen = all.filter(({ id }) => (only.length === 0 || only.includes(id)) && !skip.includes(id));
-  if (chosen.length === 0) throw new OrchError('USAGE', '--only and --skip leave nothing to launch');
+  if (chosen.length === 0)
+    throw new OrchError('USAGE', '--only and --skip leave nothing to launch', {
+      hint: 'Skip fewer of them.',
+    });
   return chosen;
 }
 

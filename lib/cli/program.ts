@@ -75,7 +75,20 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
 
 /** What yargs says, in words that tell what was meant. */
 function usageFault(argv: readonly string[], message: string): string {
-  if (message.startsWith('Did you mean')) return `there is no such command: ${argv.join(' ')}. ${message}`;
+  if (message.startsWith('Did you mean')) {
+    const word = argv.find((one) => !one.startsWith('-')) ?? '';
+    return `there is no such command: ${word}. ${message}`;
+  }
+  const [, names] = /^Unknown arguments?: (.+)$/.exec(message) ?? [];
+  if (names !== undefined) return `there is no such option or argument here: ${asWritten(argv, names)}`;
   if (message.startsWith('Not enough non-option arguments')) return 'a workstream is not named';
   return message.replaceAll('\n', ' ');
+}
+
+/** yargs names an option in both of its spellings, and without its dashes. */
+function asWritten(argv: readonly string[], names: string): string {
+  const bare = (word: string): string => word.replace(/^-+/, '').replace(/=.*$/s, '');
+  const unknown = names.split(', ');
+  const words = argv.map((word) => word.replace(/=.*$/s, '')).filter((word) => unknown.includes(bare(word)));
+  return words.length === 0 ? names : [...new Set(words)].join(', ');
 }

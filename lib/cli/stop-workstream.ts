@@ -8,7 +8,7 @@ import { type AliveRecord, isAliveState, isFinal, type StatusRecord } from '../p
 import { audit } from '../store/events.ts';
 import { lockHolder, withLock } from '../store/lock.ts';
 import { planInForce } from '../store/plans.ts';
-import { changeRecord, holdsLease, leaseOf, placeOf, readRecord } from '../store/records.ts';
+import { changeRecord, holdsLease, leaseOf, placeOf, readRecord, UNREADABLE_HINT } from '../store/records.ts';
 import { requestStop } from '../store/signs.ts';
 import { stopForeign } from './stop-foreign.ts';
 import type { Stopped, StopRequest } from './stop-request.ts';
@@ -27,7 +27,12 @@ export async function stopWorkstream(root: string, id: string, request: StopRequ
     const read = readRecord(root, id);
     if (read.kind === 'foreign') return stopForeign(root, read.record, id, request);
     if (read.kind === 'unreadable')
-      return { workstream: id, ok: false, status: 'unreadable', note: placeOf(root, id, read) };
+      return {
+        workstream: id,
+        ok: false,
+        status: 'unreadable',
+        note: `${placeOf(root, id, read)}. ${UNREADABLE_HINT}`,
+      };
     if (read.kind === 'missing')
       return { workstream: id, ok: false, status: 'missing', note: 'it has no record that orch could stop' };
     const { record } = read;

@@ -44,6 +44,13 @@ export async function listRefs(
   return { refs: new Map(rows.map((row) => row.split('\0') as [string, string])), broken };
 }
 
+/** The workstreams that have a checkpoint or salvage, in one git call; those whose refs are broken too. */
+export async function idsWithRefs(root: string): Promise<ReadonlySet<string>> {
+  const { refs, broken } = await listRefs(root, ['refs/orch']);
+  // refs/orch/checkpoint/<id>, refs/orch/salvage/<id>/<attempt>
+  return new Set([...refs.keys(), ...broken].flatMap((name) => name.split('/').slice(3, 4)));
+}
+
 /** One change of a transaction; null stands for "does not exist". */
 export type RefChange = { ref: string; from: string | null; to: string | null };
 

@@ -1,4 +1,4 @@
-import { readCheckpoints } from '../git/chain.ts';
+import { NONE, readCheckpoints } from '../git/chain.ts';
 import { highestAttempt } from '../git/salvage.ts';
 import { branchOf, worktreePath } from '../protocol/layout.ts';
 import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
@@ -6,16 +6,19 @@ import { type RecordOf, STATUS_SCHEMA } from '../protocol/status.ts';
 
 /**
  * The record of a workstream that has none: what git knows of it (checkpoints, salvaged attempts) is taken over,
- * so that a record that was deleted costs nothing.
+ * so that a record that was deleted costs nothing. `known`: those that git knows anything of, if that was looked up
+ * for many at once.
  */
 export async function firstRecord(
   root: string,
   plan: FrozenPlan,
   workstream: PlannedWorkstream,
   mode: 'attached' | 'detached',
+  known?: ReadonlySet<string>,
 ): Promise<RecordOf<'pending'>> {
   const { id, title, depends_on, tasks, definition } = workstream;
-  const state = await readCheckpoints(root, id);
+  const isNew = known !== undefined && !known.has(id);
+  const state = isNew ? NONE : await readCheckpoints(root, id);
   const done = tasks.filter(({ digest }) => state.done.includes(digest)).length;
   return {
     status: 'pending',
@@ -27,7 +30,7 @@ export async function firstRecord(
     schema: STATUS_SCHEMA,
     title,
     run: plan.run,
-    attempt: await highestAttempt(root, id),
+    attempt: isNew ? 0 : await highestAttempt(root, id),
     restarts: 0,
     mode,
     pid: null,

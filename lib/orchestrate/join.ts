@@ -1,4 +1,5 @@
 import { OrchError } from '../errors.ts';
+import { idsWithRefs } from '../git/refs.ts';
 import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
 import { isSuccess } from '../protocol/status.ts';
 import type { Actor } from '../store/events.ts';
@@ -69,19 +70,30 @@ function joinOne(view: View | undefined, workstream: PlannedWorkstream, fresh: b
   );
 }
 
-/** Carries out a joining; the caller holds the role and has written the plan. */
-export async function applyJoining(
+/** Carries out joinings; the caller holds the role and has written the plan. */
+export async function applyJoinings(
+  world: World,
+  plan: FrozenPlan,
+  joinings: readonly Joining[],
+  fresh: boolean,
+  actor: Actor,
+): Promise<void> {
+  // Once for all: a git call for each of a thousand takes minutes on a busy machine.
+  const known = await idsWithRefs(world.root);
+  for (const joining of joinings) await applyJoining(world, plan, joining, { fresh, actor, known });
+}
+
+async function applyJoining(
   world: World,
   plan: FrozenPlan,
   joining: Joining,
-  fresh: boolean,
-  actor: Actor,
+  { fresh, actor, known }: { fresh: boolean; actor: Actor; known: ReadonlySet<string> },
 ): Promise<void> {
   const { id, how } = joining;
   const workstream = plan.workstreams.find((one) => one.id === id);
   if (workstream === undefined || how === 'adopt' || how === 'keep') return;
   if (how === 'create') {
-    const record = await firstRecord(world.root, plan, workstream, plan.mode);
+    const record = await firstRecord(world.root, plan, workstream, plan.mode, known);
     const created = await createRecord(world.root, actor, { ...record, fresh }, { rebuild: joining.rebuild });
     if (!created.ok) throw changedMeanwhile(id);
     return;

@@ -55,9 +55,11 @@ function syntaxPosition(text: string, message: string): { line: number; column: 
   return positionAt(text, sound);
 }
 
-/** The place is told beside it, and V8 tells it in one version and not in the next. */
+/** The place is told beside it. V8 tells it in one version and not in the next, and may quote what is there. */
 const withoutPlace = (message: string): string =>
-  message.replace(/ (?:in JSON )?at position \d+.*$/s, '').replace(/^JSON\.parse: /, '');
+  message
+    .replace(/ (?:in JSON )?at position \d+.*$/s, '')
+    .replace(/, (?:\.\.\.)?".*" is not valid JSON$/s, '');
 
 const DEPTH_MAX = 100;
 const DEPTH_SAFE_LENGTH = 4096;

@@ -11,6 +11,8 @@ const IGNORE = '*\n';
  * @throws OrchError UNSAFE_FOLDER where one is a link, another user's, or no folder.
  */
 export function makeFolders(root: string): void {
+  // All are looked at before any is made.
+  hasState(root);
   for (const name of STATE_FOLDERS) {
     const folder = join(root, name);
     try {

@@ -147,7 +147,7 @@ export function checkpointsOf(rig: Rig, id: string): string[] {
 }
 
 /** Attempts are numbered upwards, and none begins before the one before it has ended, by stamps and by events. */
-export function expectAttemptsInOrder(rig: Rig, id: string): void {
+function expectAttemptsInOrder(rig: Rig, id: string): void {
   const runs = runsOf(rig, id);
   for (const [index, run] of runs.entries()) {
     const before = runs[index - 1];

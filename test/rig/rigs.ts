@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished, type TestContext } from 'vitest';
 import { makeRepository, type Rig } from './repository.ts';
@@ -29,6 +29,8 @@ export function showLogs(root: string): void {
     if (!existsSync(join(root, folder))) continue;
     for (const name of readdirSync(join(root, folder))) {
       if (!/\.(json|log|err|ndjson)$/.test(name) || name === '_plan.json') continue;
+      // A test may have put anything there.
+      if (!lstatSync(join(root, folder, name)).isFile()) continue;
       const text = readFileSync(join(root, folder, name), 'utf8').slice(-4_000);
       process.stderr.write(`--- ${folder}/${name}\n${text}\n`);
     }

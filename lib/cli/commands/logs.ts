@@ -41,12 +41,12 @@ export const verb: Verb<LogsArgs> = {
       .example('$0 logs WS-001 -f', 'watch a worker')
       .example('$0 logs WS-001 --attempt 1 -n 20', 'how the first attempt ended'),
   async handle(args) {
+    const lines = args.lines === undefined ? null : countOption('lines', args.lines, 0);
     const root = await findState(args.root);
     const { id } = args;
     const known = knownIds(root);
     if (!known.includes(id)) throw noWorkstream(id, known);
     const stream: LogStream = args.stderr ? 'stderr' : 'stdout';
-    const lines = args.lines === undefined ? null : countOption('lines', args.lines, 0);
     const range =
       args.attempt === undefined ? { start: 0, end: null } : rangeOf(root, id, stream, args.attempt);
     const screen = screenOf(args.color);

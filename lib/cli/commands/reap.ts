@@ -25,10 +25,10 @@ export const verb: Verb<Args> = {
       .example('$0 reap --dry-run', 'see what would be cleaned, and why')
       .example('$0 reap --older-than 7d', 'old logs and records too') as never,
   handle: async (args) => {
-    const root = await findState(args.root);
-    if (!args['dry-run']) makeFolders(root);
     const older = args['older-than'];
     const olderThanMs = older === undefined ? null : durationOption('older-than', older);
+    const root = await findState(args.root);
+    if (!args['dry-run']) makeFolders(root);
     const { actions, bystanders, left } = await reap(root, { dryRun: args['dry-run'], olderThanMs });
     if (args.json)
       process.stdout.write(`${JSON.stringify({ schema: 'orch.reap/1', actions, bystanders, left })}\n`);

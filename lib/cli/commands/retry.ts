@@ -30,15 +30,15 @@ export const verb: Verb<Args> = {
       .example('$0 retry WS-003', 'after mending what made it fail')
       .example('$0 retry --failed', 'everything that did not complete') as never,
   handle: async (args) => {
+    if ((args.id ?? []).length === 0 && !args.failed) {
+      throw new OrchError('USAGE', 'which workstreams?', { hint: 'Name them, or use --failed.' });
+    }
     const root = await findState(args.root);
     const actor: Actor = { role: 'retry', pid: process.pid };
     const world = await observe(root, newMemory());
     const views = args.failed
       ? world.views.filter(hasFailed)
       : (args.id ?? []).map((id) => viewOf(world, id));
-    if (views.length === 0 && !args.failed) {
-      throw new OrchError('USAGE', 'which workstreams?', { hint: 'Name them, or use --failed.' });
-    }
     const records = views.map((view) => retryable(root, view, args.fresh));
     if (removeFile(holdPath(root)))
       audit(root, actor, { event: 'hold', workstream: null, why: 'lifted by a retry' });

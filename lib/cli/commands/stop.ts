@@ -53,17 +53,18 @@ export const verb: Verb<Args> = {
       .example('$0 stop WS-003', 'SIGTERM, half-done edits salvaged, killed after 10 s')
       .example('$0 stop --all', 'everything') as never,
   handle: async (args) => {
-    const root = await findState(args.root);
-    const ids = args.all ? listRecordIds(root) : (args.id ?? []);
-    if (ids.length === 0 && !args.all) {
+    if ((args.id ?? []).length === 0 && !args.all) {
       throw new OrchError('USAGE', 'which workstreams?', { hint: 'Name them, or use --all.' });
     }
-    const graceMs = graceOf(root, args.grace);
+    const given = args.grace === undefined ? null : durationOption('grace', args.grace);
     if (args.all && (args.foreign || args['presume-dead'])) {
       const option = args.foreign ? '--foreign' : '--presume-dead';
       const hint = 'Name them: each is a word of yours about that one.';
       throw new OrchError('USAGE', `${option} does not go with --all`, { hint });
     }
+    const root = await findState(args.root);
+    const graceMs = given ?? graceOf(root);
+    const ids = args.all ? listRecordIds(root) : (args.id ?? []);
     // Ids that nobody knows are refused before anything is stopped.
     requireShown(await pollStatus(root, { ids }), ids);
     if (!args.all && !args.foreign) await refuseUnasked(root, ids);
@@ -91,8 +92,7 @@ function leaveForeign(root: string, id: string): Stopped | null {
 }
 
 /** The grace that the plan in force was launched with; a plan that cannot be read must not hinder a stop. */
-function graceOf(root: string, given: string | undefined): number {
-  if (given !== undefined) return durationOption('grace', given);
+function graceOf(root: string): number {
   try {
     return planInForce(root)?.options.stopGraceMs ?? DEFAULT_OPTIONS.stopGraceMs;
   } catch (error) {
@@ -103,7 +103,7 @@ function graceOf(root: string, given: string | undefined): number {
 
 function tell(result: Stopped, output: { json: boolean; quiet: boolean }): void {
   if (output.json) process.stdout.write(`${JSON.stringify({ schema: 'orch.stop/1', ...result })}\n`);
-  else if (!result.ok) process.stderr.write(`orch: ${result.workstream}: ${result.note}\n`);
+  else if (!result.ok) process.stderr.write(`orch: ${result.workstream}: ${escapeControls(result.note)}\n`);
   else if (!output.quiet)
     process.stdout.write(`${result.workstream}  ${escapeControls(result.status)}  ${result.note}\n`);
 }

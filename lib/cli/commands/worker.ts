@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { OrchError } from '../../errors.ts';
 import { launchWorker } from '../../executors/launch.ts';
 import { openRepository, resolveCommit, trackedUnder } from '../../git/repository.ts';
-import { applyJoining, join } from '../../orchestrate/join.ts';
+import { applyJoinings, join } from '../../orchestrate/join.ts';
 import { PERMISSIONS, pass, throwFault } from '../../orchestrate/loop.ts';
 import { newMemory, observe } from '../../orchestrate/observe.ts';
 import { ENV, errPath, outPath, STATE_FOLDERS, worktreePath } from '../../protocol/layout.ts';
@@ -88,7 +88,7 @@ async function queue(root: string, id: string, files: string[], actor: Actor): P
       hint: 'Start it over with `orch launch --fresh --only`.',
     });
   }
-  await applyJoining(world, plan, joining, false, actor);
+  await applyJoinings(world, plan, [joining], false, actor);
 }
 
 async function freeze(
