@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { OrchError } from '../errors.ts';
 import { builtFile } from '../executors/launch.ts';
 import { startOrchestrator } from '../process/background.ts';
+import { probe } from '../process/system.ts';
 import { orchestratorLogPath } from '../protocol/layout.ts';
 import { readPlan } from '../store/plans.ts';
 import { currentOrchestrator } from '../store/role.ts';
@@ -37,6 +38,15 @@ export async function ensureOrchestrator(root: string, always: boolean): Promise
     logPath: orchestratorLogPath(root),
   });
   starts.set(root, { pid, at: performance.now(), count: last.count + 1 });
+}
+
+/** True while the orchestrator that this process started is at work, or has not written its name yet. */
+export async function isStartedAtWork(root: string): Promise<boolean> {
+  const started = starts.get(root);
+  if (started === undefined) return false;
+  const current = await currentOrchestrator(root);
+  if (current?.pid === started.pid) return current.alive === true;
+  return (await probe(started.pid)) !== 'gone';
 }
 
 const RESIGN_BOUND_MS = 60_000;

@@ -71,6 +71,8 @@ export type FollowOptions = {
   /** False for people who want none; colours are for terminals alone in any case. */
   color?: boolean;
   tick?: (list: StatusList) => Promise<void>;
+  /** Whether an orchestrator that this process started has not ended yet. */
+  isAtWork?: () => Promise<boolean>;
 };
 
 export type Followed = { end: 'final' | 'aborted' | 'timeout'; list: StatusList };
@@ -78,7 +80,7 @@ export type Followed = { end: 'final' | 'aborted' | 'timeout'; list: StatusList 
 /**
  * Polls until nothing more happens without a person: every workstream is final, or unknown, or held, the latter
  * two for 2 s. Each change is told on stdout, as a line for people or, with `json`, as an event a line; `quiet`
- * keeps the lines for people back. `tick` sees each list before it is judged. `timeoutMs` counts awake time.
+ * keeps the lines for people back. `tick` sees each list in which something goes on. `timeoutMs` counts awake time.
  * @throws OrchError NO_STATE or NO_WORKSTREAM where there is nothing to follow, and what `tick` throws.
  */
 export async function followUntilFinal(root: string, options: FollowOptions): Promise<Followed> {
@@ -95,21 +97,28 @@ export async function followUntilFinal(root: string, options: FollowOptions): Pr
       if (told.get(status.workstream) !== key) tell(status, list.at, options);
       told.set(status.workstream, key);
     }
-    await options.tick?.(list);
-    if (isOver(list)) return { seen: { end: 'final', list }, last: true };
+    const isIdle = await waitsForPerson(list, options);
+    if (!isIdle) await options.tick?.(list);
+    if (isOver(list, isIdle)) return { seen: { end: 'final', list }, last: true };
     const late = performance.now() >= boundMs;
     return { seen: { end: late ? 'timeout' : 'aborted', list }, last: late };
   };
   return lookUntil((onHint) => watchStatus(root, onHint), look, signal, boundMs);
 }
 
+/** True if nothing goes on without a person. What an environment held back may begin in that of a newcomer. */
+async function waitsForPerson({ workstreams }: StatusList, options: FollowOptions): Promise<boolean> {
+  if (!workstreams.every((status) => status.final || isWaitingForPerson(status))) return false;
+  const isHeldBack = workstreams.some(({ final, reason }) => !final && reason?.code === 'environment');
+  return !(isHeldBack && (await options.isAtWork?.()) === true);
+}
+
 /** Tells whether nothing more happens in the lists that it is shown one after the other. */
-function overForGood(): (list: StatusList) => boolean {
+function overForGood(): (list: StatusList, isIdle: boolean) => boolean {
   let idleSince: number | null = null;
-  return ({ workstreams }) => {
+  return ({ workstreams }, isIdle) => {
     if (workstreams.every(({ final }) => final)) return true;
-    const idle = workstreams.every((status) => status.final || isWaitingForPerson(status));
-    idleSince = idle ? (idleSince ?? performance.now()) : null;
+    idleSince = isIdle ? (idleSince ?? performance.now()) : null;
     return idleSince !== null && performance.now() - idleSince >= LASTS_MS;
   };
 }

@@ -7,7 +7,7 @@ import type { Permissions } from '../../orchestrate/world.ts';
 import type { Actor } from '../../store/events.ts';
 import { makeFolders } from '../../store/folders.ts';
 import { takeRole } from '../../store/role.ts';
-import { ensureOrchestrator, untilResigned } from '../ensure-orchestrator.ts';
+import { ensureOrchestrator, isStartedAtWork, untilResigned } from '../ensure-orchestrator.ts';
 import { followUntilFinal } from '../follow.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { findState } from '../root.ts';
@@ -44,7 +44,9 @@ export const verb: Verb<Args> = {
       await settleGone(root, list);
       await ensureOrchestrator(root, false);
     };
-    const { end, list } = await followUntilFinal(root, { json: args.json, quiet: args.quiet, signal, tick });
+    const isAtWork = (): Promise<boolean> => isStartedAtWork(root);
+    const { json, quiet } = args;
+    const { end, list } = await followUntilFinal(root, { json, quiet, signal, tick, isAtWork });
     if (end === 'aborted') {
       if (!args.json) process.stderr.write('orch: stopped watching; the work goes on\n');
       return 130;
