@@ -10,6 +10,7 @@ export type LaunchArgs = {
   only?: string[] | undefined;
   skip?: string[] | undefined;
   tool?: string[] | undefined;
+  workstreams?: string | undefined;
   base: string;
   timeout?: string | undefined;
   'task-timeout'?: string | undefined;
@@ -25,12 +26,17 @@ export function launchOptions(yargs: Argv<GlobalOptions>): Argv<GlobalOptions> {
     .positional('plan', {
       type: 'string',
       array: true,
-      describe: 'Plan files or folders (default: orch.plan.yaml, workstreams/)',
+      describe: 'Plan files or folders (default: orch.plan.yaml, the analysis, workstreams/)',
     })
     .option('max-parallel', { type: 'number', defaultDescription: '3', describe: 'How many workers at once' })
     .option('only', { type: 'string', array: true, describe: 'Only these workstreams' })
     .option('skip', { type: 'string', array: true, describe: 'All but these workstreams' })
     .option('tool', { type: 'string', array: true, describe: 'Tools to try, first choice first' })
+    .option('workstreams', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Where a plan in Markdown takes details from',
+    })
     .option('base', { type: 'string', default: 'HEAD', describe: 'Where the branches start' })
     .option('timeout', {
       type: 'string',
@@ -72,6 +78,7 @@ export function launchRequest(args: LaunchArgs & GlobalOptions): LaunchRequest {
     plan: args.plan ?? [],
     only: args.only ?? [],
     skip: args.skip ?? [],
+    workstreams: args.workstreams,
     base: args.base,
     fresh: args.fresh,
     dryRun: args['dry-run'],

@@ -45,6 +45,7 @@ export type LaunchRequest = {
   plan: string[];
   only: string[];
   skip: string[];
+  workstreams?: string | undefined;
   base: string;
   fresh: boolean;
   dryRun: boolean;
@@ -82,11 +83,18 @@ export async function freezePlan(
   mode: 'attached' | 'detached',
 ): Promise<{ root: string; plan: FrozenPlan }> {
   const { root } = await openRepository(request.root ?? process.env[ENV.root] ?? '.');
-  const { plan: files, only, skip, dryRun } = request;
+  const { plan: files, only, skip, workstreams: folder, dryRun } = request;
   const config = await configOf(root);
   const options = { ...DEFAULT_OPTIONS, ...config.options, ...request.options };
   const { acceptancePrograms: programs } = config;
-  const workstreams = await planForLaunch(root, { plan: files, only, skip, tool: options.tool, programs });
+  const workstreams = await planForLaunch(root, {
+    plan: files,
+    only,
+    skip,
+    workstreams: folder,
+    tool: options.tool,
+    programs,
+  });
   const base = await resolveCommit(root, request.base);
   if (!dryRun) {
     await refuseDirty(root, request.allowDirty);

@@ -1,91 +1,92 @@
 import { OrchError } from '../errors.ts';
-import { formatFault } from '../plan/fault.ts';
+import { type Fault, formatFaults } from '../plan/fault.ts';
 import { readPlan } from '../plan/read.ts';
 import type { PlannedWorkstream } from '../protocol/plan.ts';
-import { isSuccess } from '../protocol/status.ts';
-import { readRecord } from '../store/records.ts';
 import { adapterNamed, toolsFor } from '../tools/registry.ts';
+import { earlierWork } from './earlier-work.ts';
 
 export type Selection = {
   plan: string[];
   only: string[];
   skip: string[];
+  /** Where the details of an analysis in Markdown are looked up. */
+  workstreams?: string | undefined;
+  /** The fallback chain, tried where a workstream names no tool, and after a tool that it names. */
   tool: string[] | null;
   /** Words that begin a command, beside those that orch knows. */
   programs: readonly string[];
 };
+
+export type CheckedPlan = { workstreams: PlannedWorkstream[]; warnings: Fault[] };
 
 /**
  * The workstreams to launch, read, checked and selected.
  * @throws OrchError PLAN_INVALID with every fault, NO_WORKSTREAM, NO_TOOL.
  */
 export async function planForLaunch(root: string, selection: Selection): Promise<PlannedWorkstream[]> {
-  const result = await readPlan(root, selection.plan, {
-    cwd: process.cwd(),
-    extraPrograms: selection.programs,
-  });
-  for (const warning of result.warnings) process.stderr.write(`orch: warning: ${formatFault(warning)}\n`);
-  if (!result.ok) {
-    const [first] = result.faults;
-    const code =
-      result.faults.length === 1 && first?.code === 'not_found' ? 'PLAN_NOT_FOUND' : 'PLAN_INVALID';
-    const hint = 'Nothing was launched. Mend the plan and try again.';
-    throw new OrchError(code, `the plan has faults\n${result.faults.map(formatFault).join('\n')}`, { hint });
-  }
-  const workstreams = select(result.workstreams, selection);
-  refuseUnmet(root, workstreams);
-  refuseUnusable(workstreams, selection.tool);
+  const hint = 'Nothing was launched. Mend the plan and try again.';
+  const { workstreams, warnings } = await soundPlan(root, selection, hint);
+  // What a task names may be what it reads: `orch plan` tells of it, and whoever launches has seen it there.
+  tellWarnings(warnings.filter(({ code }) => code !== 'outside_scope'));
+  const [unusable] = unusableTools(workstreams, selection.tool);
+  if (unusable !== undefined) throw new OrchError('NO_TOOL', unusable.message, { hint: unusable.hint });
   return workstreams;
 }
 
-function select(all: PlannedWorkstream[], { only, skip }: Selection): PlannedWorkstream[] {
-  const known = new Set(all.map(({ id }) => id));
-  const unknown = [...only, ...skip].find((id) => !known.has(id));
-  if (unknown !== undefined) {
-    const hint = `The plan has ${all
-      .map(({ id }) => id)
-      .slice(0, 20)
-      .join(', ')}.`;
-    throw new OrchError('NO_WORKSTREAM', `the plan has no workstream ${JSON.stringify(unknown)}`, { hint });
+/**
+ * The plan if it is sound: as `planForLaunch`, but it says nothing and asks for no tool; writes nothing, runs nothing but git.
+ * @throws OrchError PLAN_INVALID, PLAN_NOT_FOUND, NO_WORKSTREAM, USAGE where nothing is left.
+ */
+export async function soundPlan(root: string, selection: Selection, hint: string): Promise<CheckedPlan> {
+  const { plan, only, skip, tool, programs, workstreams: folder } = selection;
+  const result = await readPlan(root, plan, {
+    cwd: process.cwd(),
+    only,
+    skip,
+    satisfied: earlierWork(root),
+    extraPrograms: programs,
+    ...(folder === undefined ? {} : { workstreams: folder }),
+    ...(tool === null ? {} : { toolChain: tool }),
+  });
+  if (!result.ok) {
+    const { faults } = result;
+    const isMissing = faults.length === 1 && faults[0]?.code === 'not_found';
+    const message = `the plan has faults\n${formatFaults(faults).join('\n')}`;
+    throw new OrchError(isMissing ? 'PLAN_NOT_FOUND' : 'PLAN_INVALID', message, { hint });
   }
-  const chosen = all.filter(({ id }) => (only.length === 0 || only.includes(id)) && !skip.includes(id));
-  if (chosen.length === 0)
+  refuseUnknown(result.ids, [...only, ...skip]);
+  if (result.workstreams.length === 0) {
     throw new OrchError('USAGE', '--only and --skip leave nothing to launch', {
       hint: 'Skip fewer of them.',
     });
-  return chosen;
+  }
+  return result;
 }
 
-/** A dependency outside the selection must have been completed by an earlier run. */
-function refuseUnmet(root: string, workstreams: readonly PlannedWorkstream[]): void {
-  const ids = new Set(workstreams.map(({ id }) => id));
-  for (const { id, depends_on, source } of workstreams) {
-    for (const dependency of depends_on) {
-      if (ids.has(dependency)) continue;
-      const read = readRecord(root, dependency);
-      if (read.kind === 'record' && isSuccess(read.record)) continue;
-      const hint = `Take ${dependency} into the selection, or complete it first.`;
-      throw new OrchError(
-        'PLAN_INVALID',
-        `${source}: ${id} depends on ${dependency}, which is not completed`,
-        { hint },
-      );
-    }
-  }
+/** Warnings on stderr, a line or two each, the first 50. */
+export function tellWarnings(warnings: readonly Fault[]): void {
+  for (const text of formatFaults(warnings)) process.stderr.write(`orch: warning: ${text}\n`);
 }
 
-/** A prompt needs an agent: without one the night would be lost at its first task. */
-function refuseUnusable(workstreams: readonly PlannedWorkstream[], tool: string[] | null): void {
-  for (const { id, tasks, tool: own, source } of workstreams) {
-    for (const task of tasks) {
-      const tools = toolsFor(task, own, tool);
-      if (tools.some((name) => adapterNamed(name) !== null)) continue;
-      const hint = 'This version carries out tasks of the form `{run: "command"}`; agents come next.';
-      throw new OrchError(
-        'NO_TOOL',
-        `${source}: ${id} needs one of ${tools.join(', ')}, none of which can be used`,
-        { hint },
-      );
-    }
-  }
+function refuseUnknown(ids: readonly string[], asked: readonly string[]): void {
+  const known = new Set(ids);
+  const unknown = asked.find((id) => !known.has(id));
+  if (unknown === undefined) return;
+  const hint = `The plan has ${ids.slice(0, 20).join(', ')}${ids.length > 20 ? ', …' : ''}.`;
+  throw new OrchError('NO_WORKSTREAM', `the plan has no workstream ${JSON.stringify(unknown)}`, { hint });
+}
+
+type Unusable = { source: string; message: string; hint: string };
+
+/** A prompt needs an agent: without one the night would be lost at its first task. One for each workstream. */
+export function unusableTools(workstreams: readonly PlannedWorkstream[], tool: string[] | null): Unusable[] {
+  const hint = 'This version carries out tasks of the form `{run: "command"}`; agents come next.';
+  return workstreams.flatMap(({ id, tasks, tool: own, source }) => {
+    const lacking = tasks
+      .map((task) => toolsFor(task, own, tool))
+      .find((tools) => !tools.some((name) => adapterNamed(name) !== null));
+    if (lacking === undefined) return [];
+    const message = `${source}: ${id} needs one of ${lacking.join(', ')}, none of which can be used`;
+    return [{ source, message, hint }];
+  });
 }

@@ -12,6 +12,7 @@ export const VERBS: Record<string, () => Promise<{ verb: Verb<never> }>> = {
   status: () => import('./commands/status.ts') as Promise<{ verb: Verb<never> }>,
   reattach: () => import('./commands/reattach.ts') as Promise<{ verb: Verb<never> }>,
   wait: () => import('./commands/wait.ts') as Promise<{ verb: Verb<never> }>,
+  plan: () => import('./commands/plan.ts') as Promise<{ verb: Verb<never> }>,
   logs: () => import('./commands/logs.ts') as Promise<{ verb: Verb<never> }>,
   retry: () => import('./commands/retry.ts') as Promise<{ verb: Verb<never> }>,
   stop: () => import('./commands/stop.ts') as Promise<{ verb: Verb<never> }>,
@@ -29,11 +30,13 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   const loaders = named === undefined ? Object.values(VERBS) : [VERBS[named]];
   const hint = `Try \`orch ${named === undefined ? '' : `${named} `}--help\`.`;
   let code = 0;
+  let words = [...argv];
   let program = globalOptions(yargs([...argv]).scriptName('orch'));
   for (const load of loaders) {
     if (load === undefined) continue;
     const { verb } = await load();
-    const { command, describe, builder, handle } = verb;
+    const { command, describe, builder, handle, rewrite } = verb;
+    if (named !== undefined && rewrite !== undefined) words = rewrite(words);
     const handler = async (args: never): Promise<void> => {
       code = await handle(args);
     };
@@ -69,7 +72,7 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
       if (error !== undefined && error.name !== 'YError') throw error;
       throw new OrchError('USAGE', usageFault(argv, message ?? error?.message ?? 'bad usage'), { hint });
     })
-    .parseAsync();
+    .parseAsync(words);
   return code;
 }
 

@@ -46,7 +46,7 @@ export function screenOf(color: boolean): Screen {
 }
 
 /** Whether to paint is decided in `screenOf` alone, so styleText must not look at the stream. */
-function painter(screen: Screen): (style: Style) => (text: string) => string {
+export function painter(screen: Screen): (style: Style) => (text: string) => string {
   return (style) => (text) => (screen.color ? styleText(style, text, { validateStream: false }) : text);
 }
 

@@ -6,5 +6,7 @@ export type Verb<T> = {
   command: string;
   describe: string;
   builder: NonNullable<CommandModule<GlobalOptions, T>['builder']>;
+  /** The arguments as yargs is to see them. */
+  rewrite?: (argv: readonly string[]) => string[];
   handle: (args: T & GlobalOptions) => Promise<number>;
 };

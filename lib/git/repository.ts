@@ -44,6 +44,14 @@ export async function resolveCommit(root: string, ref: string): Promise<string> 
   });
 }
 
+/** True if the repository has the object with this full id; nothing is fetched to find out. */
+export async function hasObject(root: string, id: string): Promise<boolean> {
+  if (!/^[0-9a-f]{40}(?:[0-9a-f]{24})?$/.test(id)) return false;
+  const env = { GIT_NO_LAZY_FETCH: '1' };
+  const { code } = await git(root, ['cat-file', '-e', id], { answers: [1], env });
+  return code === 0;
+}
+
 /** Tracked files that differ from HEAD, staged or not, in the main worktree; submodules are not looked into. */
 export async function hasTrackedChanges(root: string): Promise<string[]> {
   const args = [

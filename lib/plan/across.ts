@@ -6,16 +6,23 @@ import { cyclesOf } from './graph.ts';
 import { member } from './raw.ts';
 
 /** Where an id that no file of the plan defines could be: asked only for hints. */
-export type Neighbours = (folder: string, id: string) => Promise<string | null>;
+type Neighbours = (folder: string, id: string) => Promise<string | null>;
 
 type Named = Entry & { id: string };
 const isNamed = (entry: Entry): entry is Named => entry.id !== null;
 
-/** Faults that lie between workstreams: repeated ids, unknown dependencies, cycles. */
-export async function faultsAcross(entries: readonly Entry[], neighbours: Neighbours): Promise<Fault[]> {
+export type Surroundings = {
+  neighbours: Neighbours;
+  isSelected: (id: string) => boolean;
+  /** True for what an earlier run has done. */
+  satisfied: (id: string) => boolean | Promise<boolean>;
+};
+
+/** Faults that lie between workstreams: repeated ids, cycles, and dependencies that the selection leaves open. */
+export async function faultsAcross(entries: readonly Entry[], around: Surroundings): Promise<Fault[]> {
   const named = entries.filter(isNamed);
   const repeated = duplicates(named);
-  const unknown = await unknownDependencies(named, neighbours);
+  const unknown = await openDependencies(named, around);
   return [...repeated, ...unknown, ...cycles(named)];
 }
 
@@ -51,20 +58,32 @@ function placeOf({ document, path, map }: Entry): string {
   return `${document.file}:${line}:${column}${path.length === 0 ? '' : ` (${path.join('.')})`}`;
 }
 
-async function unknownDependencies(named: readonly Named[], neighbours: Neighbours): Promise<Fault[]> {
-  const ids = new Set(named.map((entry) => entry.id));
+async function openDependencies(
+  named: readonly Named[],
+  { neighbours, isSelected, satisfied }: Surroundings,
+): Promise<Fault[]> {
+  const known = new Map(named.map((entry) => [entry.id, entry]));
   const byCase = new Map(named.map((entry) => [entry.id.toLowerCase(), entry.id]));
   const faults: Fault[] = [];
-  for (const entry of named) {
+  for (const entry of named.filter(({ id }) => isSelected(id))) {
     for (const { id, index } of dependenciesOf(entry)) {
-      if (ids.has(id)) continue;
+      const unselected = known.get(id);
+      if (unselected !== undefined && isSelected(id)) continue;
+      if (await satisfied(id)) continue;
+      const place = [...entry.path, 'depends_on', index];
+      const head = `${quote(entry.id)} depends on ${quote(id)}, which`;
+      if (unselected !== undefined) {
+        const message = `${head} is outside the selection, and no earlier run has completed it`;
+        const hint = `Select it too (it is at ${placeOf(unselected)}), or complete it first.`;
+        faults.push(faultAt(entry.document, place, 'unmet_dependency', message, hint));
+        continue;
+      }
       const close = byCase.get(id.toLowerCase());
       const hint =
         close === undefined
           ? await neighbours(dirname(entry.document.path), id)
           : `Did you mean ${quote(close)}?`;
-      const message = `${quote(entry.id)} depends on ${quote(id)}, which the plan does not define`;
-      const place = [...entry.path, 'depends_on', index];
+      const message = `${head} the plan does not define, and no earlier run has completed it`;
       faults.push(faultAt(entry.document, place, 'unknown_dependency', message, hint));
     }
   }

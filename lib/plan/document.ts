@@ -1,7 +1,7 @@
 import { type Fault, type FaultCode, printable } from './fault.ts';
 import { offsetAt, type Path, type Raw } from './raw.ts';
 
-/** A plan file once it is parsed; every reader (JSON, YAML, later Markdown) yields one. */
+/** A plan file once it is parsed; every reader (JSON, YAML, Markdown) yields one. */
 export type Document = {
   /** For messages, as seen from the working folder. */
   file: string;

@@ -3,6 +3,7 @@
 export type FaultCode =
   | 'not_found'
   | 'not_a_file'
+  | 'not_a_folder'
   | 'unreadable'
   | 'unsupported'
   | 'ambiguous'
@@ -17,7 +18,10 @@ export type FaultCode =
   | 'missing_field'
   | 'bad_id'
   | 'duplicate_id'
+  | 'no_table'
+  | 'no_details'
   | 'unknown_dependency'
+  | 'unmet_dependency'
   | 'cycle'
   | 'no_tasks'
   | 'bad_task'
@@ -26,12 +30,19 @@ export type FaultCode =
   | 'bad_env'
   | 'bad_duration'
   | 'bad_priority'
+  | 'bad_scope'
   | 'bad_text'
   | 'misnamed_field'
   | 'misplaced_field'
   | 'unknown_field'
   | 'secret'
-  | 'read_as_prose';
+  | 'unread_label'
+  | 'done_task'
+  | 'read_as_prose'
+  | 'overlap'
+  | 'outside_scope'
+  | 'no_tool'
+  | 'no_repository';
 
 /** `line` and `column` count from 1; `file` is as a person in the working folder would name it. */
 export type Fault = {
@@ -61,6 +72,14 @@ export function quote(text: string): string {
 /** A fault of a file as a whole. */
 export function faultOfFile(file: string, code: FaultCode, message: string, hint: string | null): Fault {
   return { file, line: 1, column: 1, code, message: printable(message), hint: hint && printable(hint) };
+}
+
+const SHOWN_FAULTS = 50;
+
+/** The faults as `formatFault` shows them, the first 50 of them. */
+export function formatFaults(faults: readonly Fault[]): string[] {
+  const shown = faults.slice(0, SHOWN_FAULTS).map(formatFault);
+  return faults.length > SHOWN_FAULTS ? [...shown, `and ${faults.length - SHOWN_FAULTS} more`] : shown;
 }
 
 /** `file:line:column: message`, the hint on a line of its own. */

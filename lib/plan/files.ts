@@ -17,18 +17,18 @@ function isPlanName(name: string): boolean {
 }
 
 /** True for a plan in Markdown. */
-function isMarkdown(name: string): boolean {
+export function isMarkdown(name: string): boolean {
   return ['.md', '.markdown'].includes(extname(name).toLowerCase());
 }
 
-/** `path` as a person in `base` would name it. */
+/** `path` as a person in `base` would name it; whole where it lies outside. */
 export function seenFrom(base: string, path: string): string {
   const seen = relative(base, path);
   return seen === '..' || seen.startsWith(`..${sep}`) || isAbsolute(seen) ? path : seen || '.';
 }
 
 type Found = { files: PlanFile[]; faults: Fault[] };
-type Places = { root: string; cwd: string };
+export type Places = { root: string; cwd: string };
 
 /** The plan files that the arguments (or, without any, the usual names at the root) stand for, in order. */
 export async function findPlanFiles(places: Places, args: readonly string[]): Promise<Found> {
@@ -82,13 +82,10 @@ async function addArgument(places: Places, path: string, found: Found): Promise<
       if (members.length > 0) return;
       const message = 'the folder holds no plan file (.json, .jsonc, .yaml, .yml)';
       found.faults.push(faultOfFile(file, 'empty', message, 'Folders inside it are not looked into.'));
-    } else if (isMarkdown(path)) {
-      const hint = 'Name a JSON or YAML file, or a folder of them.';
-      found.faults.push(faultOfFile(file, 'unsupported', 'plans in Markdown are not read yet', hint));
-    } else if (isPlanName(basename(path)) || EXTENSIONS.has(extname(path).toLowerCase())) {
+    } else if (isMarkdown(path) || EXTENSIONS.has(extname(path).toLowerCase())) {
       found.files.push(planFile(places, path));
     } else {
-      const message = 'expected a file that ends in .json, .jsonc, .yaml or .yml';
+      const message = 'expected a file that ends in .json, .jsonc, .yaml, .yml or .md';
       found.faults.push(faultOfFile(file, 'unsupported', message, null));
     }
   } catch (error) {
@@ -135,7 +132,7 @@ async function realOrSelf(path: string): Promise<string> {
   }
 }
 
-/** Plan files in `folder`, absolute and sorted; none where it cannot be listed (only hints depend on it). */
+/** JSON and YAML files in `folder`, absolute and sorted; none where it cannot be listed. */
 export async function planFilesIn(folder: string): Promise<string[]> {
   try {
     const names = (await readdir(folder)).filter(isPlanName).sort();

@@ -24,7 +24,8 @@ export async function judge(
   const { written, faults } = readShape(document, path, map);
   const all = [...keys.faults, ...faults, ...workFaults(entry)];
   if (written === null) return { entry, written, faults: all, warnings: [] };
-  all.push(...stepFaults(document, path, written), ...(await copyFaults(entry, written, root)));
+  all.push(...stepFaults(document, path, written), ...scopeFaults(entry, written));
+  all.push(...(await copyFaults(entry, written, root)));
   const warnings = [...priorityWarnings(entry, written), ...proseWarnings(entry, extraPrograms)];
   return { entry, written, faults: all, warnings };
 }
@@ -44,6 +45,18 @@ function workFaults({ document, path, map }: Entry): Fault[] {
   return [
     faultAt(document, path, 'no_tasks', message, 'Add "tasks": a list of what is to be done, in order.'),
   ];
+}
+
+/** A scope of nothing would take out all that the tasks do. */
+function scopeFaults(
+  { document, path }: Entry,
+  { scope, files_scope, files_create }: WrittenWorkstream,
+): Fault[] {
+  if (typeof scope !== 'string' || scope === 'off') return [];
+  if ((files_scope ?? []).length + (files_create ?? []).length > 0) return [];
+  const message = `"scope" is ${quote(scope)}, but neither "files_scope" nor "files_create" names a file`;
+  const hint = 'Name what may change in "files_scope", or say "scope": "off".';
+  return [faultAt(document, [...path, 'scope'], 'bad_scope', message, hint)];
 }
 
 async function copyFaults(

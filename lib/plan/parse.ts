@@ -5,11 +5,14 @@ import { parseJson } from './json.ts';
 import { type PlanFile, readPlanText } from './text.ts';
 import { parseYaml } from './yaml.ts';
 
+/** Beyond this, the YAML parser takes many seconds. */
+const MAX_YAML_BYTES = 1024 * 1024;
+
 export type DocumentResult = { ok: true; document: Document } | { ok: false; faults: Fault[] };
 
 /** One plan file, parsed; or what keeps it from being so. */
 export async function readDocument(file: PlanFile, maxBytes: number): Promise<DocumentResult> {
-  const read = await readPlanText(file, maxBytes);
+  const read = await readPlanText(file, isYaml(file.path) ? Math.min(maxBytes, MAX_YAML_BYTES) : maxBytes);
   return read.ok ? parseDocument(file, read.text) : { ok: false, faults: [read.fault] };
 }
 
@@ -29,5 +32,9 @@ export function parseDocument(file: PlanFile, text: string): DocumentResult {
 }
 
 function readerOf(path: string): (text: string) => Parsed {
-  return ['.yaml', '.yml'].includes(extname(path).toLowerCase()) ? parseYaml : parseJson;
+  return isYaml(path) ? parseYaml : parseJson;
+}
+
+function isYaml(path: string): boolean {
+  return ['.yaml', '.yml'].includes(extname(path).toLowerCase());
 }

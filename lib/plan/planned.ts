@@ -3,6 +3,7 @@ import { OrchError } from '../errors.ts';
 import {
   type Check,
   type CheckGroup,
+  type CircuitBreaker,
   type PlannedWorkstream,
   type Task,
   withDigests,
@@ -27,15 +28,19 @@ export type Settings = { toolChain: readonly string[]; extraPrograms: readonly s
 type Tool = string | string[] | undefined;
 type PlacedTask = Task & { step: string | null };
 
-/** The workstream as it is frozen. It must have passed every check: a cycle of steps throws. */
+/**
+ * The workstream as it is frozen; `ranked` is a priority that is said outside of it, and wins. It must have
+ * passed every check: a cycle of steps throws.
+ */
 export function plannedWorkstream(
   document: Document,
   map: RawMap,
   written: WrittenWorkstream,
   settings: Settings,
+  ranked: number | null = null,
 ): PlannedWorkstream {
   const { tasks, checks } = workOf(written, settings);
-  const priority = priorityOf(written.priority) ?? priorityOf(written.metadata?.['priority']);
+  const priority = ranked ?? priorityOf(written.priority) ?? priorityOf(written.metadata?.['priority']);
   return {
     id: written.id,
     title: written.title ?? written.id,
@@ -52,6 +57,7 @@ export function plannedWorkstream(
     setup: typeof written.setup === 'string' ? [written.setup] : [...(written.setup ?? [])],
     copy: tidied(written.copy),
     env: { ...written.env },
+    circuit_breaker: breakerOf(written),
     definition: createHash('sha256').update(canonicalJson(map)).digest('hex'),
     source: `${document.source}:${placeAt(document.lineStarts, map.offset).line}`,
   };
@@ -61,6 +67,15 @@ export function plannedWorkstream(
 function scopeOf({ scope, files_scope }: WrittenWorkstream): PlannedWorkstream['scope'] {
   if (typeof scope === 'string') return scope;
   return (files_scope ?? []).length > 0 ? 'enforce' : 'off';
+}
+
+function breakerOf({ circuit_breaker: written }: WrittenWorkstream): CircuitBreaker | null {
+  if (written === undefined) return null;
+  return {
+    max_attempts: written.max_attempts ?? null,
+    max_error_repeats: written.max_error_repeats ?? null,
+    oscillation_threshold: written.oscillation_threshold ?? null,
+  };
 }
 
 function workOf(

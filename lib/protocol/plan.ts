@@ -14,6 +14,13 @@ export type PlannedTask = Task & { digest: string; step: string | null };
 /** Acceptance tests that are due once the first `afterTask` tasks are done. */
 export type CheckGroup = { step: string | null; afterTask: number; checks: Check[] };
 
+/** Bounds on the tool runs of one task; null where the plan sets none. */
+export type CircuitBreaker = {
+  max_attempts: number | null;
+  max_error_repeats: number | null;
+  oscillation_threshold: number | null;
+};
+
 export type PlannedWorkstream = {
   id: string;
   title: string;
@@ -34,6 +41,7 @@ export type PlannedWorkstream = {
   setup: string[];
   copy: string[];
   env: Record<string, string>;
+  circuit_breaker: CircuitBreaker | null;
   /** SHA-256 of what the person wrote, so that a changed definition is seen. */
   definition: string;
   /** Where it was read, for messages: `file:line`. */

@@ -50,7 +50,7 @@ export function normalise(rig: Rig, text: string): string {
     .replace(/\b[0-9a-f]{40}\b/g, '1234567…');
 }
 
-export const shownCommand = ({ args, shown }: Pick<Case, 'args' | 'shown'>): string =>
+const shownCommand = ({ args, shown }: Pick<Case, 'args' | 'shown'>): string =>
   shown ??
   ['orch', ...args.map((arg) => (/^[\w./:=@-]+$/.test(arg) ? arg : `'${arg.replaceAll('\n', '\\n')}'`))].join(
     ' ',
@@ -98,7 +98,7 @@ const FOLDERS = ['.status', '.pids', '.logs', '.worktrees'];
  * Everything in a repository that a refused command must leave as it is: its files, the state files among them, and
  * its refs. Empty state folders are no trace: a launch makes them before it looks whether the disk can be written.
  */
-export function snapshot(rig: Rig): Kept {
+function snapshot(rig: Rig): Kept {
   const kept: Kept = { refs: rig.git('for-each-ref'), worktrees: rig.git('worktree', 'list') };
   for (const entry of readdirSync(rig.root, { recursive: true, withFileTypes: true })) {
     const path = relative(rig.root, join(entry.parentPath, entry.name));

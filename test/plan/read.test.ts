@@ -37,13 +37,11 @@ test('symlinked plan files are read', async () => {
   expect(soundOf(await readPlan(root, ['p'], { cwd: root })).map(({ id }) => id)).toEqual(['a']);
 });
 
-test('without arguments: orch.plan, else the Markdown analysis (not yet), else workstreams/', async () => {
+test('without arguments: orch.plan, else the Markdown analysis, else workstreams/', async () => {
   const files: Record<string, unknown> = { 'workstreams/w.json': ws('from-folder') };
   expect(await idsOf(files, [])).toEqual(['from-folder']);
-  files['INDEPENDENT_WORKSTREAMS_ANALYSIS.md'] = '# x';
-  expect(faultsOf(await readFiles(files, []))).toMatchObject([
-    { code: 'unsupported', file: 'INDEPENDENT_WORKSTREAMS_ANALYSIS.md' },
-  ]);
+  files['INDEPENDENT_WORKSTREAMS_ANALYSIS.md'] = '| Workstream ID |\n|---|\n| md |\n\n# md\n\nTasks:\n- x\n';
+  expect(await idsOf(files, [])).toEqual(['md']);
   files['orch.plan.json'] = ws('from-json');
   expect(await idsOf(files, [])).toEqual(['from-json']);
   files['orch.plan.yaml'] = 'id: x\ntasks: [x]';
@@ -82,7 +80,8 @@ test('every field arrives', async () => {
   setup: npm ci
   copy: [.env]
   env: {NODE_ENV: test, _JAVA_OPTIONS: "-Xmx1g"}
-  circuit_breaker: {max_attempts: 3, max_error_repeats: 2, oscillation_threshold: 2}
+  circuit_breaker: {max_attempts: 3, oscillation_threshold: 2}
+  scope: warn
   metadata: {priority: low, owner: me}
 - id: WS-002
   tasks: [x]
@@ -120,6 +119,8 @@ test('every field arrives', async () => {
     copy: ['.env'],
     env: { NODE_ENV: 'test', _JAVA_OPTIONS: '-Xmx1g' },
     source: 'a.yaml:2',
+    scope: 'warn',
+    circuit_breaker: { max_attempts: 3, max_error_repeats: null, oscillation_threshold: 2 },
   });
   expect(two).toMatchObject({
     title: 'WS-002',
@@ -129,7 +130,9 @@ test('every field arrives', async () => {
     timeoutMs: null,
     checks: [],
     env: {},
-    source: 'a.yaml:21',
+    scope: 'off',
+    circuit_breaker: null,
+    source: 'a.yaml:22',
   });
 });
 

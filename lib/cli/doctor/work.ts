@@ -3,9 +3,10 @@ import { readEnvFile } from '../../config/env-file.ts';
 import { lackOf, readWorkerEnvironment } from '../../config/environment.ts';
 import type { Config, ConfigResult } from '../../config/read.ts';
 import { trackedUnder } from '../../git/repository.ts';
-import { formatFault } from '../../plan/fault.ts';
+import { formatFault, formatFaults } from '../../plan/fault.ts';
 import { type PlanResult, readPlan } from '../../plan/read.ts';
 import { programOnPath } from '../../tools/on-path.ts';
+import { earlierWork } from '../earlier-work.ts';
 import { type Check, fail, ok, some, warn } from './check.ts';
 
 const AGENTS = ['aider', 'llm', 'claude', 'codex', 'opencode', 'gemini', 'copilot'] as const;
@@ -66,11 +67,11 @@ export function checkConfig(result: ConfigResult): Check {
 /** The default plan of the repository, where there is one. */
 export async function readDefaultPlan(root: string, config: Config | null): Promise<PlanResult> {
   const extraPrograms = config?.acceptancePrograms ?? [];
-  return readPlan(root, [], { cwd: process.cwd(), extraPrograms });
+  return readPlan(root, [], { cwd: process.cwd(), extraPrograms, satisfied: earlierWork(root) });
 }
 
 export function checkPlan(plan: PlanResult): Check {
-  const warnings = plan.warnings.map(formatFault).join('\n');
+  const warnings = formatFaults(plan.warnings).join('\n');
   if (plan.ok) {
     const count = plan.workstreams.length;
     const found = `${count} workstream${count === 1 ? '' : 's'}`;
@@ -79,5 +80,5 @@ export function checkPlan(plan: PlanResult): Check {
   const [first] = plan.faults;
   if (plan.faults.length === 1 && first?.code === 'not_found' && first.message.startsWith('no plan'))
     return ok('plan', 'none in its usual places; name one when you launch');
-  return fail('plan', plan.faults.map(formatFault).join('\n'), 'A launch refuses it. Mend the plan.');
+  return fail('plan', formatFaults(plan.faults).join('\n'), 'A launch refuses it. Mend the plan.');
 }
