@@ -81,6 +81,6 @@ describe.concurrent('bad inputs', () => {
 
 describe('docs/bad-inputs.md', () => {
   it('says what was found (UPDATE_DOCS=1 writes it)', () => {
-    expectPage(GROUPS.map(({ title, text }) => found.get(title) ?? { title, text, rows: [] }));
+    expectPage(GROUPS.map(({ title, text }) => found.get(title) ?? { title, text, rows: 'skipped' }));
   });
 });
