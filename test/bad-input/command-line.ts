@@ -37,6 +37,8 @@ const CASES: Case[] = [
   usage('a bad number of lines', 'logs', 'A', '-n', 'ten'),
   usage('nothing is left of the plan', 'launch', '--skip', 'A'),
   usage('an option that needs another', 'run', '--wait'),
+  usage('a choice that there is not', 'schema', 'nonsense'),
+  usage('a mode that there is not', '--mode', 'nonsense'),
   { what: 'a base that is no commit', args: ['launch', '--base', 'nope'], exit: 2, code: 'BAD_REF' },
   {
     what: 'an id that the plan does not have',
