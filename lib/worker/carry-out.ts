@@ -7,7 +7,7 @@ import { audit } from '../store/events.ts';
 import { adapterNamed, toolsFor } from '../tools/registry.ts';
 import { supervise } from '../tools/supervise.ts';
 import { type Attempt, environmentOf, supervisionOf, taskTimeoutMs } from './attempt.ts';
-import { runChecks } from './check.ts';
+import { headNow, runChecks } from './check.ts';
 import { logSizes } from './log.ts';
 import { prepare } from './prepare.ts';
 import { noteRun, saveTask } from './save-task.ts';
@@ -96,7 +96,7 @@ async function setUp(attempt: Attempt, worktree: string): Promise<Conclusion | n
   }
   if (workstream.setup.length > 0) {
     attempt.excluded = await excludeUntracked(attempt.root, workstream.id, attempt.excluded);
-    const changed = await restoreTracked(attempt.root, workstream.id, attempt.excluded);
+    const changed = await restoreTracked(attempt.root, workstream.id, attempt.excluded, headNow(attempt));
     if (changed.length > 0) {
       const names = `${changed.slice(0, 10).join(', ')}${changed.length > 10 ? ', …' : ''}`;
       process.stderr.write(`orch: setup changed files that are tracked; they are put back: ${names}\n`);

@@ -1,3 +1,4 @@
+import { OrchError } from '../errors.ts';
 import { discardChanges } from '../git/tidy.ts';
 import type { CheckGroup } from '../protocol/plan.ts';
 import type { CheckResult } from '../protocol/status.ts';
@@ -50,8 +51,15 @@ export async function runChecks(
       failures.push({ text: check.text, message: ended.message, code });
     }
   }
-  await discardChanges(attempt.root, attempt.workstream.id, attempt.excluded);
+  await discardChanges(attempt.root, attempt.workstream.id, attempt.excluded, headNow(attempt));
   return failures;
+}
+
+/** The commit that the worktree stands at: the last checkpoint, or the base. */
+export function headNow(attempt: Attempt): string {
+  const { head } = attempt.reporter.record();
+  if (head === null) throw new OrchError('INTERNAL', `${attempt.workstream.id} has no head`);
+  return head;
 }
 
 async function note(attempt: Attempt, result: CheckResult): Promise<void> {

@@ -93,11 +93,20 @@ async function main(): Promise<number> {
   await endWhatIsLeft(attempt);
   await reporter.end(event);
   process.stdout.write(`orch: ${id}: ${reporter.record().status}\n`);
-  removePid(root, id, process.pid);
-  removeFile(heartbeatPath(root, id));
-  if (life.interruption()?.cause === 'stop') removeFile(stopPath(root, id));
+  removeSigns(attempt);
   if (begun.record.mode === 'detached') await passOn(root, actor);
   return reporter.record().status === 'completed' ? 0 : 1;
+}
+
+/** Takes its small files away. Where that fails they are stale, and whoever orchestrates removes them. */
+function removeSigns({ root, workstream, life }: Attempt): void {
+  try {
+    removePid(root, workstream.id, process.pid);
+    removeFile(heartbeatPath(root, workstream.id));
+    if (life.interruption()?.cause === 'stop') removeFile(stopPath(root, workstream.id));
+  } catch (error) {
+    process.stderr.write(`orch: ${messageOf(error)}\n`);
+  }
 }
 
 type LastWord = Extract<RecordEvent, { type: 'end' | 'complete' }>;
