@@ -20,6 +20,7 @@ import {
   run,
   startWorker,
   until,
+  untilHandlesInterrupt,
   type Worker,
   workedOn,
 } from './rig.ts';
@@ -213,6 +214,7 @@ describe('orch logs', () => {
     const first = start(['logs', 'A', '-f', '--root', root]);
     const second = start(['logs', 'A', '-f', '--root', root]);
     await until('both', () => first.stdout() !== '' && second.stdout() !== '');
+    await untilHandlesInterrupt(first.pid);
     first.signal('SIGINT');
     expect(await first.code).toBe(130);
     await worker.end();
@@ -246,6 +248,7 @@ describe('orch wait', () => {
     const interrupted = start(['wait', '--root', root]);
     const begun = performance.now();
     await until('both to have looked', () => performance.now() - begun > 1_000);
+    await untilHandlesInterrupt(interrupted.pid);
     interrupted.signal('SIGINT');
     expect(await interrupted.code).toBe(130);
     await putRecord(root, 'A', completed);

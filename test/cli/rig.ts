@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -133,6 +133,7 @@ export async function putPlan(root: string, ids: readonly (string | [string, str
 }
 
 export type Running = {
+  pid: number;
   stdout: () => string;
   stderr: () => string;
   signal: (name: NodeJS.Signals) => void;
@@ -160,10 +161,20 @@ export function run(file: string, args: readonly string[], env: NodeJS.ProcessEn
     });
   });
   return {
+    pid: child.pid ?? 0,
     stdout: () => stdout,
     stderr: () => stderr,
     signal: (name) => void child.kill(name),
     type: (text) => void child.stdin.write(text),
     code,
   };
+}
+
+/** Waits until a process handles Ctrl+C, which it does not from its first moment on. */
+export async function untilHandlesInterrupt(pid: number): Promise<void> {
+  const SIGINT_BIT = 1n << 1n;
+  await until('it to handle Ctrl+C', () => {
+    const caught = /^SigCgt:\s+([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return (BigInt(`0x${caught ?? '0'}`) & SIGINT_BIT) !== 0n;
+  });
 }
