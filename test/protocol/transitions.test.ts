@@ -153,7 +153,7 @@ describe('advance', () => {
           }
         }
       }),
-      { numRuns: 250 },
+      { numRuns: 1_500 },
     );
     // The sequences are worth something only if they get around.
     const wanted = [
