@@ -8,6 +8,7 @@ import { mask } from './house/mask.ts';
 /** From the ground up; a room imports only from rows above its own. Rooms of one row are no room's of each other. */
 const LAYERS: readonly (readonly string[])[] = [
   ['errors'],
+  ['failpoint'],
   ['protocol'],
   ['process'],
   ['store', 'git', 'plan'],
@@ -15,6 +16,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['tools'],
   ['worker', 'executors'],
   ['orchestrate'],
+  ['proof'],
   ['cli'],
 ];
 const BIN_MAY_IMPORT = 'lib/cli/main.ts';
