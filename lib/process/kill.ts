@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../errors.ts';
+import { killScope } from './cgroup.ts';
 import { isPid } from './info.ts';
 import type { Kin } from './kin.ts';
 import { isZombie, parseStat } from './proc.ts';
@@ -108,8 +109,12 @@ async function living(hunt: Hunt): Promise<Kin[]> {
 async function tell(hunt: Hunt, kin: Kin, signal: NodeJS.Signals): Promise<void> {
   const result = await signalVerified(kin.pid, kin.startTime, signal);
   if (result === 'gone') return;
-  hunt.sent.set(keyOf(kin), result === 'sent' ? signal : 'refused');
-  if (result === 'refused') return;
+  if (result === 'refused') hunt.sent.set(keyOf(kin), 'refused');
+  else await note(hunt, kin, signal);
+}
+
+async function note(hunt: Hunt, kin: Kin, signal: NodeJS.Signals): Promise<void> {
+  hunt.sent.set(keyOf(kin), signal);
   try {
     await hunt.options.onSignal?.(kin, signal);
   } catch (cause) {
@@ -129,6 +134,26 @@ async function terminate(hunt: Hunt, alive: readonly Kin[]): Promise<void> {
   }
 }
 
+/**
+ * Kills whole scopes at once, which no fork escapes. Only where all that is in one is a target: a command may have
+ * started an orchestrator there, which is nobody's leftover.
+ */
+async function destroyScopes(hunt: Hunt, alive: readonly Kin[]): Promise<void> {
+  const scopes = new Set(
+    alive.flatMap(({ scope }) => (scope === null || scope === undefined ? [] : [scope])),
+  );
+  for (const scope of scopes) {
+    const isOurs = async (pids: readonly number[]): Promise<boolean> => {
+      const found = new Map((await look(hunt)).map((kin) => [kin.pid, kin]));
+      return pids.every((pid) => found.get(pid)?.scope === scope);
+    };
+    const killed = await killScope(scope, isOurs);
+    for (const kin of hunt.targets.values()) {
+      if (killed.has(kin.pid) && kin.scope === scope) await note(hunt, kin, 'SIGKILL');
+    }
+  }
+}
+
 const FREEZE_ROUNDS = 5;
 
 /**
@@ -140,8 +165,9 @@ async function destroy(hunt: Hunt, alive: readonly Kin[]): Promise<void> {
     const last = hunt.sent.get(keyOf(kin));
     return last !== 'SIGSTOP' && last !== 'SIGKILL' && last !== 'refused';
   };
+  await destroyScopes(hunt, alive);
   try {
-    let loose = alive.filter(isLoose);
+    let loose = (await living(hunt)).filter(isLoose);
     for (let round = 0; loose.length > 0 && round < FREEZE_ROUNDS; round += 1) {
       for (const kin of loose) await tell(hunt, kin, 'SIGSTOP');
       loose = (await look(hunt)).filter(isLoose);
