@@ -9,7 +9,7 @@ const UNITS: ReadonlyMap<string, number> = new Map(
 const LEAST_BYTES = 1024 ** 2;
 
 /** Bytes of `512M`, `4G`, `4GiB` or of a number; null for anything else and for less than 1 MiB. */
-export function parseBytes(value: string | number): number | null {
+function parseBytes(value: string | number): number | null {
   const [, digits = '', unit = ''] =
     /^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$/i.exec(String(value).trim()) ?? [];
   const bytes = Math.round(Number(digits) * (UNITS.get(unit.toUpperCase()) ?? Number.NaN));
@@ -17,7 +17,7 @@ export function parseBytes(value: string | number): number | null {
 }
 
 /** Percent of one core, of `50%` or `200%`; null for anything else. */
-export function parsePercent(value: string): number | null {
+function parsePercent(value: string): number | null {
   const percent = Number(/^(\d{1,7})\s*%$/.exec(value.trim())?.[1]);
   return percent >= 1 ? percent : null;
 }

@@ -195,7 +195,7 @@ export async function killKin(
   options: KillOptions,
 ): Promise<{ killed: Kin[]; left: Kin[] }> {
   const hunt: Hunt = { options, select, targets: new Map(), sent: new Map(), auditError: null };
-  const graceEnd = performance.now() + options.graceMs;
+  let graceEnd: number | null = null;
   let alive: Kin[] = [];
   let pauseMs = FIRST_PAUSE_MS;
   for (let empty = 0; ; ) {
@@ -203,6 +203,8 @@ export async function killKin(
     empty = alive.length === 0 ? empty + 1 : 0;
     if (empty === EMPTY_PASSES) break;
     const now = performance.now();
+    // From the first look on, which may take long where much is going on: nobody is killed unasked.
+    graceEnd ??= now + options.graceMs;
     const isRefused = (kin: Kin): boolean => hunt.sent.get(keyOf(kin)) === 'refused';
     if (alive.length > 0 && (now > graceEnd + options.boundMs || alive.every(isRefused))) break;
     const isGrace = now < graceEnd;

@@ -139,12 +139,12 @@ export async function findKin(
   const scene = survey(root, traces, processes ?? (await listProcesses({ detail: true })));
   const local = traces.filter(({ identity }) => identity === null || locate(identity, here) === 'here');
   addMarked(scene);
-  addBranded(scene);
   // Latest first: where two records name one number, the earlier session ended before the later one began.
   const startOf = (trace: WorkerTrace): number => trace.identity?.start_time ?? 0;
   const sessions = local.flatMap((trace) => [trace, ...toolTrace(trace)]);
   for (const trace of sessions.sort((a, b) => startOf(b) - startOf(a))) addSession(scene, trace);
   addDescendants(scene);
+  addBranded(scene);
   const bystanders = addCwdKin(scene, new Set(local));
   addDescendants(scene);
   return { kin: [...scene.kin.values()], bystanders };

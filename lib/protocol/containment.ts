@@ -1,6 +1,6 @@
 /** How the commands of a worker are kept together, and what they may use and see. Pure: names and numbers. */
 
-export const TIERS = ['scope', 'pid_namespace', 'sweep'] as const;
+const TIERS = ['scope', 'pid_namespace', 'sweep'] as const;
 export type Tier = (typeof TIERS)[number];
 
 /** What a person may ask for: `auto` leaves the choice to orch. */

@@ -35,6 +35,16 @@ export function sandboxFor(options: Asked, workstream: AskedOf): Extract<Sandbox
   return sandbox === null || sandbox.kind === 'none' ? null : sandbox;
 }
 
+/** False where any machine will do. */
+export function asksForContainment(options: Asked, workstream: AskedOf): boolean {
+  const wish = options.containment ?? 'auto';
+  const limits = limitsFor(options, workstream);
+  const needsScope = limits !== null && !limits.bestEffort;
+  return (
+    needsScope || wish === 'scope' || wish === 'pid_namespace' || sandboxFor(options, workstream) !== null
+  );
+}
+
 const refused = (message: string, hint: string): Choice => ({
   ok: false,
   reason: { code: 'containment', message, hint },
