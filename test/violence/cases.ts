@@ -42,7 +42,7 @@ export function namesInSource(): string[] {
 /** How often each role passed each name, at most, in one process. */
 export type Trace = Map<string, { role: string; name: string; most: number }>;
 
-export function readTrace(text: string): Trace {
+function readTrace(text: string): Trace {
   const passes = new Map<string, number>();
   const trace: Trace = new Map();
   for (const line of text.split('\n').filter((one) => one !== '')) {
