@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { EXIT_CODE, messageOf, OrchError } from '../errors.ts';
+import { codedFault, EXIT_CODE, messageOf, OrchError } from '../errors.ts';
 import { failpoint, playRole } from '../failpoint.ts';
 import { startOrchestrator } from '../process/background.ts';
 import { passGate, watchParent } from '../process/gate.ts';
@@ -141,8 +141,9 @@ async function lastWord(attempt: Attempt, fresh: boolean): Promise<LastWord | nu
 const stackOf = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : String(error);
 
-function failure(error: unknown): LastWord {
-  process.stderr.write(`${stackOf(error)}\n`);
+function failure(thrown: unknown): LastWord {
+  process.stderr.write(`${stackOf(thrown)}\n`);
+  const error = codedFault(thrown);
   const coded = error instanceof OrchError;
   const hint = coded
     ? error.hint
