@@ -29,8 +29,10 @@ export type Evidence = {
   bystanders: Bystander[];
   /** Processes that carry this repository's marks, sit in its worktrees, or were forked by a task, and live. */
   remaining: RemainingProcess[];
-  /** Names in the state folders that only an unfinished write or a lock leaves, relative to the root. */
-  leftovers: string[];
+  /** All that is in `.status` and `.pids`, relative to the root; of folders also what is in them. */
+  stateFiles: string[];
+  /** Locks among them whose holder lives, or cannot be judged. */
+  heldLocks: string[];
   /** What a reader that read all the time saw of a record and could not parse. */
   tornReads: TornRead[];
   /** Workers of one workstream that were seen alive at one moment. */
@@ -125,8 +127,14 @@ export type Checkout = {
   config: string;
 };
 
-/** A process that is nobody's of orch. `alive` null: it could not be looked at. */
-export type Bystander = { pid: number; startTime: number; what: string; alive: boolean | null };
+/** A process that is nobody's of orch. `since`: Unix seconds. `alive` null: it could not be looked at. */
+export type Bystander = {
+  pid: number;
+  startTime: number;
+  since: number;
+  what: string;
+  alive: boolean | null;
+};
 
 export type RemainingProcess = {
   pid: number;

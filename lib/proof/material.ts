@@ -6,7 +6,7 @@ import { type Random, randomOf } from './random.ts';
 /** Plans whose tasks note all that they do; `scripts.ts` carries them out. Pure: a seed repeats a plan. */
 
 /**
- * What a task does, in order. `write:PATH`; `pause:TENTHS`; `wait:NAME` until that file is in `aside`; `print:LINES`;
+ * What a task does, in order. `write:PATH` (`%a` stands for the attempt); `pause:TENTHS`; `wait:NAME` until that file is in `aside`; `print:LINES`;
  * `commit`, `stray` (beside the branch), `drop` (and resets), `forge` (false trailers); `child`, `deaf-child`,
  * `daemon`, `bare` (no marks, a session of its own); `deaf` (ignores SIGTERM); `fail-once`, `fail`.
  */
@@ -122,7 +122,7 @@ export function wishesOf(seed: number, options: WishOptions = {}): Wish[] {
 const DEEDS = ['commit', 'stray', 'drop', 'forge', 'child', 'deaf-child', 'daemon', 'bare', 'deaf'] as const;
 
 function movesOf(random: Random, id: string, index: number, options: WishOptions): Move[] {
-  const moves: Move[] = [`write:src/${id}/begun-${index}.txt`];
+  const moves: Move[] = [`write:src/${id}/begun-${index}.%a.txt`];
   if (random.chance(20)) moves.push(`write:outside/${id}-${index}.txt`);
   if (random.chance(30)) moves.push(`print:${random.between(1, 200)}`);
   for (let deeds = random.between(0, 2); deeds > 0; deeds -= 1) moves.push(random.pick(DEEDS));

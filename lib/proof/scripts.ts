@@ -101,6 +101,7 @@ note start "$worker" "$worker_born"
 for move in "$@"; do
   with=\${move#*:}
   case $move in
+    write:*%a*) write "\${with%%%a*}$ORCH_ATTEMPT\${with#*%a}" ;;
     write:*) write "$with" ;;
     pause:*) pause "$with" ;;
     wait:*)
