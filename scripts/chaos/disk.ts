@@ -75,7 +75,6 @@ export const FILL_DISK: Action = {
     const act = async (stage: Stage): Promise<void> => {
       const path = fillers.get(stage);
       if (path === undefined) return;
-      stage.excuses.add('full disk');
       count(stage.tally.deeds, 'full disk');
       fill(path);
       stage.note('the disk is full');

@@ -11,7 +11,9 @@ const LIB = join(import.meta.dirname, '../../lib');
 
 /** Every name that the code says. */
 function failpointNames(): string[] {
-  const files = readdirSync(LIB, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  const files = readdirSync(LIB, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.ts'),
+  );
   const names = files.flatMap((name) => {
     const calls = readFileSync(join(LIB, name), 'utf8').matchAll(/\bfailpoint\(\s*['"]([\w.-]+)['"]/g);
     return [...calls].map(([, found = '']) => found);
@@ -21,7 +23,14 @@ function failpointNames(): string[] {
 
 const NAMES = failpointNames();
 const ROLES = ['', '', 'worker/', '_orchestrate/', 'launch/', 'reattach/'] as const;
-const VERBS: readonly [string[], ...string[][]] = [['launch'], ['reattach'], ['reattach', '--once'], ['reap'], ['retry', '--failed'], ['run']];
+const VERBS: readonly [string[], ...string[][]] = [
+  ['launch'],
+  ['reattach'],
+  ['reattach', '--once'],
+  ['reap'],
+  ['retry', '--failed'],
+  ['run'],
+];
 
 export const FAILPOINT: Action = {
   name: 'failpoint',
@@ -37,7 +46,8 @@ export const FAILPOINT: Action = {
       startCommand(stage, args, { ORCH_FAILPOINT: order, ORCH_FAILPOINT_ONCE: once });
       count(stage.tally.deeds, 'failpoint set');
       stage.undo.push(() => {
-        if (existsSync(once)) count(mode === 'kill' ? stage.tally.kills : stage.tally.deeds, `failpoint ${mode}`);
+        if (existsSync(once))
+          count(mode === 'kill' ? stage.tally.kills : stage.tally.deeds, `failpoint ${mode}`);
       });
     };
     return { what: `orch ${args.join(' ')} with ${order}`, run };

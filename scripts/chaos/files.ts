@@ -36,7 +36,11 @@ async function candidates(stage: Stage, kind: (typeof KINDS)[number]): Promise<s
       return all.filter((path) => path.endsWith('.heartbeat'));
     case 'temporary':
       // Of the dead alone: one that is being written is somebody's.
-      return all.filter((path) => /\.\d+$/.test(path) && Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) > 5_000);
+      return all.filter(
+        (path) =>
+          /\.\d+$/.test(path) &&
+          Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) > 5_000,
+      );
     case 'dead lock':
       return all.filter((path) => path.endsWith('.lock'));
     case 'orchestrator':
@@ -63,7 +67,7 @@ export const DELETE: Action = {
         if (kind === 'dead lock') {
           if (!(await clearDeadLock(path))) return;
         } else rmSync(path, { force: true });
-        if (kind === 'record') stage.excuses.add(`deleted:${idOf(path)}`);
+        if (kind === 'record') stage.excuses.push({ kind: 'deleted', workstream: idOf(path) });
         count(stage.tally.deeds, `deleted ${kind}`);
         stage.note(`deleted ${path}`);
       } catch (error) {
@@ -75,9 +79,19 @@ export const DELETE: Action = {
   },
 };
 
-const idOf = (path: string): string => path.split('/').at(-1)?.replace(/\.json$/, '') ?? '';
+const idOf = (path: string): string =>
+  path
+    .split('/')
+    .at(-1)
+    ?.replace(/\.json$/, '') ?? '';
 
-const NONSENSE = ['', '{', '{"status": "running", "schema": "orch.status/1"}', '[1,2', '\u0000\u0001\u0002'] as const;
+const NONSENSE = [
+  '',
+  '{',
+  '{"status": "running", "schema": "orch.status/1"}',
+  '[1,2',
+  '\u0000\u0001\u0002',
+] as const;
 
 /** A stranger writes a torn or meaningless text over a record, in place. */
 export const GARBAGE: Action = {
@@ -91,8 +105,11 @@ export const GARBAGE: Action = {
       const path = recordPath(stage.shop.root, id ?? '');
       if (!existsSync(statusDir(stage.shop.root))) return;
       const text = cut !== null && existsSync(path) ? readFileSync(path, 'utf8') : '';
-      stage.excuses.add(`garbage:${id ?? ''}`);
-      writeFileSync(path, cut !== null && text !== '' ? text.slice(0, (text.length * cut) / 100) : nonsense);
+      const written = cut !== null && text !== '' ? text.slice(0, (text.length * cut) / 100) : nonsense;
+      stage.excuses.push({ kind: 'garbage', workstream: id ?? '' });
+      // A reader may see the file between its truncation and its text.
+      for (const planted of ['', written]) stage.planted.add(planted);
+      writeFileSync(path, written);
       count(stage.tally.deeds, 'garbage record');
       stage.note(`wrote nonsense over the record of ${id}`);
     };

@@ -60,7 +60,14 @@ export async function runInSpace(order: Omit<Order, 'report'>): Promise<Finished
   if (!existsSync(report)) {
     const err = readFileSync(join(temp, 'round.err'), 'utf8').trim().slice(-600);
     const what = `the round ended (${how}) without a report: ${err}`;
-    return { ...NOTHING, world: order.world, round: order.round, seconds, faults: [{ guarantee: null, what }], kept: temp };
+    return {
+      ...NOTHING,
+      world: order.world,
+      round: order.round,
+      seconds,
+      faults: [{ guarantee: null, what }],
+      kept: temp,
+    };
   }
   const found = JSON.parse(readFileSync(report, 'utf8')) as RoundReport;
   if (found.kept === null) rmSync(temp, { recursive: true, force: true, maxRetries: 5 });

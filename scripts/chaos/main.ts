@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { count, newTally, sum, addTally } from '../../lib/proof/chaos/tally.ts';
+import { addTally, count, newTally, sum } from '../../lib/proof/chaos/tally.ts';
 import { type Finished, runInSpace, stopRounds } from './lanes.ts';
 import { KEPT } from './seeds.ts';
 import { ACTION_NAMES, decideWorld, WORLD_NAMES, worldOf } from './worlds.ts';
@@ -40,7 +40,8 @@ const number = (text: string | undefined, otherwise: number): number => {
 const seed = number(options.seed, Date.now() % 2 ** 31);
 const only = options.only.flatMap((names) => names.split(','));
 const unknown = only.find((name) => !ACTION_NAMES.includes(name));
-if (unknown !== undefined) throw new Error(`no such action: ${unknown}; there are ${ACTION_NAMES.join(', ')}`);
+if (unknown !== undefined)
+  throw new Error(`no such action: ${unknown}; there are ${ACTION_NAMES.join(', ')}`);
 if (!existsSync(options.orch)) throw new Error(`${options.orch} is missing: npm run build`);
 
 type Wanted = { seed: number; round: number; only: readonly string[] };
@@ -85,7 +86,8 @@ async function lane(queue: Generator<Wanted>): Promise<void> {
 
 function tellFaults(one: Wanted, { world, faults, kept }: Finished): void {
   process.stdout.write(`\nFAILED seed ${one.seed} round ${one.round} (${world})\n`);
-  for (const { guarantee, what } of faults) process.stdout.write(`  guarantee ${guarantee ?? '-'}: ${what}\n`);
+  for (const { guarantee, what } of faults)
+    process.stdout.write(`  guarantee ${guarantee ?? '-'}: ${what}\n`);
   process.stdout.write(`  kept:   ${kept}\n  repeat: ${repeat(one)}\n\n`);
 }
 
@@ -98,7 +100,8 @@ function progress(): string {
 }
 
 function summary(): string {
-  const total = (pick: (one: Finished) => number): number => finished.reduce((sums, one) => sums + pick(one), 0);
+  const total = (pick: (one: Finished) => number): number =>
+    finished.reduce((sums, one) => sums + pick(one), 0);
   const listed = (counts: Record<string, number>): string =>
     Object.entries(counts)
       .sort(([, a], [, b]) => b - a)

@@ -12,7 +12,14 @@ import { count } from '../../lib/proof/chaos/tally.ts';
 /** The number of one who was killed goes to a stranger: in a PID namespace, by `ns_last_pid`. */
 
 const LAST_PID = '/proc/sys/kernel/ns_last_pid';
-const ROLES = ['worker', 'worker', 'orchestrator', 'launcher', 'command', 'tool'] as const satisfies readonly Role[];
+const ROLES = [
+  'worker',
+  'worker',
+  'orchestrator',
+  'launcher',
+  'command',
+  'tool',
+] as const satisfies readonly Role[];
 const TRIES = 40;
 
 /** A stranger with exactly this number; false where the kernel does not give it away, or others are quicker. */
@@ -42,7 +49,10 @@ export const REUSE_PID: Action = {
     const role = random.pick(ROLES);
     const at = random.between(0, 999);
     const run = async (stage: Stage): Promise<void> => {
-      const target = chosen((await listOurs(stage.mark)).filter((one) => one.role === role), at);
+      const target = chosen(
+        (await listOurs(stage.mark)).filter((one) => one.role === role),
+        at,
+      );
       if (target === undefined) return;
       await killOne(stage, target);
       if (!(await giveTo(stage, target.pid))) return;

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { listProcesses } from '../../lib/process/system.ts';
 import { signalVerified } from '../../lib/process/kill.ts';
+import { listProcesses } from '../../lib/process/system.ts';
 import type { Action } from '../../lib/proof/chaos/action.ts';
 import { placeBystanders } from '../../lib/proof/chaos/bystanders.ts';
 import { listOurs } from '../../lib/proof/chaos/processes.ts';
@@ -24,7 +24,9 @@ export const REBOOT: Action = {
     const run = async (stage: Stage): Promise<void> => {
       for (const one of await listOurs(stage.mark)) await killOne(stage, one);
       for (let rounds = 0; rounds < 20; rounds += 1) {
-        const others = (await listProcesses()).filter(({ pid, zombie }) => pid > 1 && pid !== process.pid && !zombie);
+        const others = (await listProcesses()).filter(
+          ({ pid, zombie }) => pid > 1 && pid !== process.pid && !zombie,
+        );
         const mortal = others.filter(({ command }) => !/tsx|esbuild|unshare|one-round/.test(command));
         if (mortal.length === 0) break;
         for (const { pid, startTime } of mortal) await signalVerified(pid, startTime, 'SIGKILL');

@@ -60,7 +60,9 @@ export function worldOf(name: WorldName): World {
 const ANYWHERE: readonly Action[] = [...GENTLE, DELETE, GARBAGE, FAILPOINT];
 
 export const ACTION_NAMES: readonly string[] = [
-  ...new Set([...ANYWHERE, ...WORLD_NAMES.flatMap((name) => worldOf(name).action ?? [])].map(({ name }) => name)),
+  ...new Set(
+    [...ANYWHERE, ...WORLD_NAMES.flatMap((name) => worldOf(name).action ?? [])].map(({ name }) => name),
+  ),
 ];
 
 /** The world of a round, by the seed; `only` names actions, and a world that has none of its own is always possible. */

@@ -35,16 +35,17 @@ export function scheduleOf(
   once: readonly Action[],
 ): Step[] {
   const steps: Step[] = [];
-  for (let left = random.between(12, 36); left > 0; left -= 1) {
+  for (let left = random.between(18, 48); left > 0; left -= 1) {
     const action = pickAction(random, actions);
     if (action === undefined) break;
     steps.push(decideStep(random, ids, action));
   }
-  for (const action of once) steps.splice(random.between(0, steps.length), 0, decideStep(random, ids, action));
+  for (const action of once)
+    steps.splice(random.between(0, steps.length), 0, decideStep(random, ids, action));
   return steps;
 }
 
 function decideStep(random: Random, ids: readonly string[], action: Action): Step {
-  const afterMs = random.chance(40) ? random.between(0, 30) : random.between(30, 400);
+  const afterMs = random.chance(45) ? random.between(0, 30) : random.between(30, 350);
   return { name: action.name, afterMs, ...action.decide(random, ids) };
 }

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { probe } from '../../process/system.ts';
 import { worktreePath } from '../../protocol/layout.ts';
+import { bystander } from '../processes.ts';
 import { personEnvironment } from './command.ts';
 import type { Stage } from './stage.ts';
 
@@ -16,7 +15,12 @@ const SCRIPT = '/usr/bin/script';
  */
 export async function placeBystanders(stage: Stage): Promise<void> {
   const { root, aside } = stage.shop;
-  const stranger = spawn('sleep', [LIFE], { cwd: root, detached: true, stdio: 'ignore', env: personEnvironment() });
+  const stranger = spawn('sleep', [LIFE], {
+    cwd: root,
+    detached: true,
+    stdio: 'ignore',
+    env: personEnvironment(),
+  });
   await note(stage, stranger.pid, 'a stranger in the repository');
   if (process.platform !== 'linux' || !existsSync(SCRIPT)) return;
   const pidFile = join(aside, 'shell.pid');
@@ -41,7 +45,5 @@ function textOf(path: string): string {
 
 /** From here on the process must live. */
 export async function note(stage: Stage, pid: number | undefined, what: string): Promise<void> {
-  const info = pid === undefined || pid < 2 ? 'gone' : await probe(pid);
-  if (info === 'gone' || info === 'unknown') throw new Error(`${what} was not started`);
-  stage.bystanders.add({ pid: info.pid, startTime: info.startTime, what });
+  stage.bystanders.add(await bystander(pid ?? 0, what));
 }

@@ -23,12 +23,16 @@ export function personEnvironment(): Record<string, string> {
   return { ...Object.fromEntries(kept), NO_COLOR: '1' };
 }
 
-/** Starts `orch` in a session of its own; its output goes to files, which no death cuts off. */
+/**
+ * Starts `orch` in a session of its own; its output goes to files, which no death cuts off.
+ * @throws OrchError INTERRUPTED once the round was cut off, SPAWN_FAILED.
+ */
 export function startCommand(
   stage: Stage,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Command {
+  if (stage.signal?.aborted === true) throw new OrchError('INTERRUPTED', 'the round was cut off');
   const name = `${String(stage.commands.length).padStart(3, '0')}-${args[0] ?? ''}`;
   const [outPath, errPath] = [join(stage.logs, `${name}.out`), join(stage.logs, `${name}.err`)];
   const fds = [outPath, errPath].map((path) => openSync(path, 'a', 0o600)) as [number, number];
@@ -50,7 +54,9 @@ export function startCommand(
     });
     const command: Command = { pid, args, outPath, errPath, ended: null, finished };
     stage.commands.push(command);
-    stage.note(`${name} (${pid}): orch ${args.join(' ')}${Object.keys(env).length > 0 ? ` with ${JSON.stringify(env)}` : ''}`);
+    stage.note(
+      `${name} (${pid}): orch ${args.join(' ')}${Object.keys(env).length > 0 ? ` with ${JSON.stringify(env)}` : ''}`,
+    );
     return command;
   } finally {
     for (const fd of fds) closeSync(fd);

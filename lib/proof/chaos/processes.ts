@@ -16,7 +16,9 @@ export type Ours = { pid: number; startTime: number; role: Role; verb: string; s
 export async function listOurs(mark: string): Promise<Ours[]> {
   const all = await listProcesses({ detail: true });
   return all.flatMap((info) => {
-    if (info.zombie || info.pid === process.pid || info.environ?.[ROUND_MARK] !== mark) return [];
+    // Where no environment can be seen, the folder of the round in the command line tells.
+    const isOurs = info.environ === null ? info.command.includes(mark) : info.environ[ROUND_MARK] === mark;
+    if (info.zombie || info.pid === process.pid || !isOurs) return [];
     const { pid, startTime, stopped } = info;
     return [{ pid, startTime, stopped, ...roleOf(info) }];
   });

@@ -52,7 +52,10 @@ async function expectCommand(
   } else if (command.ended?.code === null || !codes.includes(command.ended?.code ?? -1)) {
     const { err } = outputOf(command);
     const how = command.ended?.code ?? command.ended?.signal;
-    stage.seen.push({ guarantee: null, what: `orch ${args.join(' ')} ended with ${how}: ${err.trim().slice(-300)}` });
+    stage.seen.push({
+      guarantee: null,
+      what: `orch ${args.join(' ')} ended with ${how}: ${err.trim().slice(-300)}`,
+    });
   }
   return command;
 }

@@ -1,19 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type WishOptions, wishesOf } from '../material.ts';
 import { randomOf } from '../random.ts';
+import { watch } from '../watch.ts';
 import { makeWorkshop, releaseChildren } from '../workshop.ts';
 import { type Action, scheduleOf } from './action.ts';
 import { placeBystanders } from './bystanders.ts';
 import { personEnvironment, startCommand } from './command.ts';
-import { listOurs, ROUND_MARK } from './processes.ts';
-import { readAllTheTime } from './reader.ts';
+import { endOurs, listOurs, ROUND_MARK } from './processes.ts';
 import { ENDINGS, endAll, finish, recover } from './recover.ts';
 import { seedOf } from './seed.ts';
-import type { Stage } from './stage.ts';
+import { later, type Stage } from './stage.ts';
 import { newTally, type Tally } from './tally.ts';
 import { type Fault, type Judged, judgeRound, lookBefore } from './verdict.ts';
 
@@ -28,6 +28,9 @@ export type RoundOptions = {
   prepare?: (stage: Stage) => void | Promise<void>;
   /** The folder is kept whatever comes out. */
   keep?: boolean;
+  /** Once aborted the violence is over; recovery and judgement follow. */
+  over?: AbortSignal;
+  /** Ends the round, which is not judged then. */
   signal?: AbortSignal;
 };
 
@@ -38,6 +41,7 @@ export type RoundReport = {
   workstreams: number;
   attempts: number;
   reads: number;
+  /** By guarantee, how many facts it was decided on. */
   checks: Record<number, number>;
   faults: Fault[];
   /** Where the repository and its logs are kept; null: removed. */
@@ -49,7 +53,12 @@ export function decideRound(options: Pick<RoundOptions, 'seed' | 'round' | 'acti
   const seed = seedOf(options.seed, options.round);
   const random = randomOf(seedOf(seed, 'round'));
   const hasFailures = random.chance(25);
-  const size: WishOptions = { workstreams: [1, 8], tasks: [1, 3], pauses: [1, 4], failures: hasFailures };
+  const size: WishOptions = {
+    workstreams: random.chance(20) ? [6, 8] : [1, 5],
+    tasks: [1, 3],
+    pauses: [1, 4],
+    failures: hasFailures,
+  };
   const wishes = wishesOf(seedOf(seed, 'plan'), size);
   const ids = wishes.map(({ id }) => id);
   const config = {
@@ -70,34 +79,47 @@ export function decideRound(options: Pick<RoundOptions, 'seed' | 'round' | 'acti
 export async function runRound(options: RoundOptions): Promise<RoundReport> {
   const begun = performance.now();
   const decided = decideRound(options);
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'orch-chaos-')));
-  const stage = makeStage(options, folder, decided);
+  const mark = randomBytes(8).toString('hex');
+  const folder = join(realpathSync(tmpdir()), `orch-chaos-${mark}`);
+  mkdirSync(folder, { mode: 0o700 });
+  const stage = makeStage(options, folder, mark, decided);
+  const cut = (): void => later(stage, endOurs(mark));
+  options.signal?.addEventListener('abort', cut);
   let faults: Fault[] = [];
   let reads = 0;
-  let facts: Judged = { attempts: 0, checks: {}, faults: [] };
+  let judged: Judged | null = null;
   try {
     writeFileSync(join(stage.shop.root, 'orch.config.json'), JSON.stringify(decided.config));
     await options.prepare?.(stage);
     await placeBystanders(stage);
     const before = await lookBefore(stage);
-    const reader = readAllTheTime(stage);
+    const watcher = watch(stage.shop.root, stage.ids, {
+      isPlanted: (text) => stage.planted.has(text),
+      recordsEveryMs: RECORDS_EVERY_MS,
+      processesEveryMs: PROCESSES_EVERY_MS,
+    });
     try {
-      await commit(stage, decided, options.signal);
+      await commit(stage, decided, options.over);
       await recover(stage, decided.ending);
-      const isWhole = decided.isFinished && !options.signal?.aborted;
-      if (isWhole) await finish(stage);
-      reader.stop();
-      reads = reader.reads();
-      facts = await judgeRound(stage, { before, torn: reader.torn, restartLimit: decided.config.restart });
-      faults = [...stage.seen, ...facts.faults];
+      if (decided.isFinished && options.over?.aborted !== true) await finish(stage);
+      const seen = await watcher.stop();
+      reads = seen.looks.records * stage.ids.length;
+      judged = await judgeRound(stage, { before, seen, restartLimit: decided.config.restart });
+      faults = [...stage.seen, ...judged.faults];
     } finally {
-      reader.stop();
+      await watcher.stop();
     }
   } catch (error) {
-    faults.push({ guarantee: null, what: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    faults.push({
+      guarantee: null,
+      what: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
   } finally {
+    options.signal?.removeEventListener('abort', cut);
     await tidy(stage);
   }
+  // What was cut off broke nothing.
+  if (options.signal?.aborted === true) faults = [];
   const isKept = options.keep === true || faults.length > 0;
   for (const { guarantee, what } of faults) stage.note(`FAULT ${guarantee ?? '-'}: ${what}`);
   if (!isKept) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -106,9 +128,9 @@ export async function runRound(options: RoundOptions): Promise<RoundReport> {
     seconds: (performance.now() - begun) / 1_000,
     tally: stage.tally,
     workstreams: stage.ids.length,
-    attempts: facts.attempts,
+    attempts: judged?.attempts ?? 0,
     reads,
-    checks: facts.checks,
+    checks: judged?.checks ?? {},
     faults,
     kept: isKept ? folder : null,
   };
@@ -116,8 +138,7 @@ export async function runRound(options: RoundOptions): Promise<RoundReport> {
 
 type Decided = ReturnType<typeof decideRound>;
 
-function makeStage(options: RoundOptions, folder: string, { wishes, ids }: Decided): Stage {
-  const mark = randomBytes(8).toString('hex');
+function makeStage(options: RoundOptions, folder: string, mark: string, { wishes, ids }: Decided): Stage {
   const logs = join(folder, 'commands');
   mkdirSync(logs);
   const begun = performance.now();
@@ -129,8 +150,10 @@ function makeStage(options: RoundOptions, folder: string, { wishes, ids }: Decid
     env: { ...personEnvironment(), [ROUND_MARK]: mark },
     logs,
     commands: [],
+    signal: options.signal ?? null,
     tally: newTally(),
-    excuses: new Set(),
+    excuses: [],
+    planted: new Set(),
     pending: new Set(),
     undo: [],
     cleanup: [],
@@ -148,19 +171,22 @@ function makeStage(options: RoundOptions, folder: string, { wishes, ids }: Decid
 async function commit(
   stage: Stage,
   { first, isWarm, steps }: Decided,
-  signal: AbortSignal | undefined,
+  over: AbortSignal | undefined,
 ): Promise<void> {
   startCommand(stage, [first]);
   // Killed at once, again and again, few plans would ever begin.
   if (isWarm) await untilAtWork(stage);
   for (const step of steps) {
-    if (signal?.aborted === true) return;
+    if (over?.aborted === true) return;
     await sleep(step.afterMs);
     stage.note(`- ${step.name}: ${step.what}`);
     await step.run(stage);
   }
 }
 
+/** Often enough to meet a torn record, seldom enough to leave the machine to the round. */
+const RECORDS_EVERY_MS = 20;
+const PROCESSES_EVERY_MS = 500;
 const WARM_UP_MS = 6_000;
 
 async function untilAtWork(stage: Stage): Promise<void> {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../random.ts';
 import { type Action, chosen } from './action.ts';
+import { startCommand } from './command.ts';
 import { hit, listOurs, type Ours, type Role } from './processes.ts';
 import { later, type Stage, thaw } from './stage.ts';
 import { count } from './tally.ts';
@@ -13,6 +14,8 @@ const TARGETS = [
 
 async function aim(stage: Stage, role: Role, thousandth: number): Promise<Ours | undefined> {
   const all = await listOurs(stage.mark);
+  // With everybody dead, somebody comes back: else the rest of the schedule would hit nothing.
+  if (all.length === 0) startCommand(stage, ['reattach']);
   const wanted = all.filter((one) => one.role === role);
   // Who does not live now is not waited for: somebody else is hit.
   return chosen(wanted.length > 0 ? wanted : all, thousandth);
@@ -26,7 +29,6 @@ export function nameOf({ role, verb }: Ours): string {
 export async function killOne(stage: Stage, target: Ours): Promise<void> {
   if (!(await hit(target, 'SIGKILL'))) return;
   count(stage.tally.kills, nameOf(target));
-  if (target.role === 'tool' || target.role === 'git') stage.excuses.add('tools died');
   stage.note(`killed ${nameOf(target)} ${target.pid}`);
 }
 
@@ -76,7 +78,6 @@ export const TERMINATE: Action = {
       const target = await aim(stage, role, at);
       if (target === undefined || !(await hit(target, 'SIGTERM'))) return;
       count(stage.tally.deeds, 'terminate');
-      if (target.role === 'tool' || target.role === 'git') stage.excuses.add('tools died');
       stage.note(`SIGTERM to ${nameOf(target)} ${target.pid}`);
     };
     return { what: `terminate a ${role}`, run };
@@ -96,7 +97,11 @@ export const FREEZE: Action = {
       count(stage.tally.deeds, 'freeze');
       stage.frozen.set(target.pid, target);
       stage.note(`froze ${nameOf(target)} ${target.pid}`);
-      if (forMs !== null) later(stage, sleep(forMs).then(() => thaw(stage, target.pid)));
+      if (forMs !== null)
+        later(
+          stage,
+          sleep(forMs).then(() => thaw(stage, target.pid)),
+        );
     };
     return { what: `freeze a ${role} for ${forMs ?? 'long'} ms`, run };
   },

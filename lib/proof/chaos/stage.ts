@@ -1,22 +1,9 @@
+import type { Bystander } from '../evidence.ts';
 import type { Workshop } from '../workshop.ts';
 import type { Command } from './command.ts';
+import type { Excuse } from './excuses.ts';
 import { hit, type Ours } from './processes.ts';
 import type { Tally } from './tally.ts';
-
-/** What an action did that makes something allowed which otherwise breaks a guarantee; see `excuses.ts`. */
-export type Excuse =
-  /** Somebody wrote nonsense over the record. */
-  | `garbage:${string}`
-  /** Somebody deleted the record. */
-  | `deleted:${string}`
-  /** The disk was full for a while. */
-  | 'full disk'
-  /** A person's word holds launches back. */
-  | 'hold'
-  /** Tools were killed from outside: their tasks failed. */
-  | 'tools died'
-  /** The clock was set. */
-  | 'clock';
 
 /** One round while it runs. */
 export type Stage = {
@@ -31,8 +18,12 @@ export type Stage = {
   /** Outputs of commands are kept here. */
   logs: string;
   commands: Command[];
+  /** Aborted: nothing more is started. */
+  signal: AbortSignal | null;
   tally: Tally;
-  excuses: Set<Excuse>;
+  excuses: Excuse[];
+  /** Texts that the round itself put in the place of records. */
+  planted: Set<string>;
   /** Started and not waited for: later kills and thaws. All are awaited before recovery. */
   pending: Set<Promise<unknown>>;
   /** Undone before recovery, the last first: a full disk is freed. */
@@ -41,7 +32,7 @@ export type Stage = {
   cleanup: (() => void | Promise<void>)[];
   frozen: Map<number, Ours>;
   /** Processes of nobody: they must live. */
-  bystanders: Set<{ pid: number; startTime: number; what: string }>;
+  bystanders: Set<Bystander>;
   /** Faults that the round itself saw. */
   seen: { guarantee: number | null; what: string }[];
   /** One line of what happened, for people who look at a failure. */

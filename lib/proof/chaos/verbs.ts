@@ -28,13 +28,12 @@ function decideArgs(random: Random, ids: readonly string[]): string[] {
 
 function decideCall(random: Random, ids: readonly string[]): Call {
   const args = decideArgs(random, ids);
-  return { args, killAfterMs: random.chance(60) ? random.between(20, 700) : null };
+  return { args, killAfterMs: random.chance(50) ? random.between(20, 1_200) : null };
 }
 
 async function call(stage: Stage, { args, killAfterMs }: Call): Promise<void> {
   const { pid } = startCommand(stage, args);
   count(stage.tally.deeds, `orch ${args[0] ?? ''}`);
-  if (args.includes('--all')) stage.excuses.add('hold');
   if (killAfterMs === null) return;
   const kill = async (): Promise<void> => {
     await sleep(killAfterMs);
