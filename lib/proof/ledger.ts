@@ -85,8 +85,11 @@ export type TaskRun = {
   order: number;
   /** It came to its own end; false: cut off, or it failed. */
   ended: boolean;
+  /** Place of that note in the ledger. */
+  endedAt: number | null;
   failed: boolean;
-  nonces: string[];
+  /** In order; a later nonce in a file replaces an earlier one. */
+  wrote: Map<string, string>;
 };
 
 /** All executions, in the order in which they began. */
@@ -94,13 +97,15 @@ export function taskRuns(ledger: readonly LedgerEntry[]): TaskRun[] {
   const runs: TaskRun[] = [];
   for (const entry of ledger) {
     const { workstream, task, attempt, token, pid, order } = entry;
+    const run = { workstream, task, attempt, token, pid, order };
     if (entry.what === 'start')
-      runs.push({ workstream, task, attempt, token, pid, order, ended: false, failed: false, nonces: [] });
-    const run = runs.findLast((one) => one.token === token && one.task === task && one.pid === pid);
-    if (run === undefined) continue;
-    if (entry.what === 'end') run.ended = true;
-    if (entry.what === 'failed') run.failed = true;
-    if (entry.what === 'wrote') run.nonces.push(...entry.detail.slice(1, 2));
+      runs.push({ ...run, ended: false, endedAt: null, failed: false, wrote: new Map() });
+    const own = runs.findLast((one) => one.token === token && one.task === task && one.pid === pid);
+    if (own === undefined) continue;
+    if (entry.what === 'end') Object.assign(own, { ended: true, endedAt: order });
+    if (entry.what === 'failed') own.failed = true;
+    const [path, nonce] = entry.detail;
+    if (entry.what === 'wrote' && path !== undefined && nonce !== undefined) own.wrote.set(path, nonce);
   }
   return runs;
 }
