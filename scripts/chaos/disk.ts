@@ -29,6 +29,7 @@ export function mountState(stage: Stage): void {
     run('mount', '--bind', join(disk, name), join(stage.shop.root, name));
     keepAfter(stage, join(stage.shop.root, name));
   }
+  stage.cleanup.unshift(() => run('umount', '--lazy', disk));
   fillers.set(stage, join(disk, 'filler'));
 }
 

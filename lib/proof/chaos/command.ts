@@ -2,17 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OrchError } from '../../errors.ts';
-import type { Stage } from './stage.ts';
-
-/** A command of orch that a round started, as a person or a script would. */
-export type Command = {
-  pid: number;
-  args: readonly string[];
-  outPath: string;
-  errPath: string;
-  ended: { code: number | null; signal: string | null } | null;
-  finished: Promise<{ code: number | null; signal: string | null }>;
-};
+import type { Command, Stage } from './stage.ts';
 
 /** The environment of a person's shell: nothing of orch, of git or of a test runner. */
 export function personEnvironment(): Record<string, string> {

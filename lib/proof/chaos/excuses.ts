@@ -11,7 +11,7 @@ export type Excuse =
 type Rule = { excuse: string; allows: string; guarantee: Violation['guarantee']; what: RegExp };
 
 /** For people: `docs/guides/proof.md` shows this table. */
-export const EXCUSED: readonly Rule[] = [];
+const EXCUSED: readonly Rule[] = [];
 
 /** True if one of the excuses allows it. */
 export function isExcused(excuses: readonly Excuse[], { guarantee, workstream, what }: Violation): boolean {

@@ -7,8 +7,7 @@ import { ENV } from '../../protocol/layout.ts';
 export const ROUND_MARK = 'ORCH_CHAOS';
 
 /** What a process of ours is, as its command line tells. */
-export const ROLES = ['launcher', 'orchestrator', 'worker', 'tool', 'git', 'command'] as const;
-export type Role = (typeof ROLES)[number];
+export type Role = 'launcher' | 'orchestrator' | 'worker' | 'tool' | 'git' | 'command';
 
 export type Ours = { pid: number; startTime: number; role: Role; verb: string; stopped: boolean };
 

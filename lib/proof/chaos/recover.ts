@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { holdPath, planPath } from '../../protocol/layout.ts';
-import { type Command, endsWithin, outputOf, startCommand } from './command.ts';
+import { endsWithin, outputOf, startCommand } from './command.ts';
 import { endOurs, hit, listOurs } from './processes.ts';
 import { killOne } from './signals.ts';
-import { type Stage, thaw } from './stage.ts';
+import { type Command, type Stage, thaw } from './stage.ts';
 
 /** How the violence ends: everything dies at once, the commands alone do, or what still runs goes on. */
 export const ENDINGS = ['all die', 'commands die', 'nobody dies'] as const;
@@ -33,7 +33,7 @@ async function calm(stage: Stage, ending: Ending): Promise<void> {
 }
 
 /** Whether there is anything to recover; a launcher may have died before it wrote down a plan. */
-export function isLaunched(stage: Stage): boolean {
+function isLaunched(stage: Stage): boolean {
   return existsSync(planPath(stage.shop.root));
 }
 

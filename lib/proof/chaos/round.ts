@@ -49,7 +49,7 @@ export type RoundReport = {
 };
 
 /** The decisions of a round: the plan, how it is launched, what happens to it, how it ends. */
-export function decideRound(options: Pick<RoundOptions, 'seed' | 'round' | 'actions' | 'once'>) {
+function decideRound(options: Pick<RoundOptions, 'seed' | 'round' | 'actions' | 'once'>) {
   const seed = seedOf(options.seed, options.round);
   const random = randomOf(seedOf(seed, 'round'));
   const hasFailures = random.chance(25);

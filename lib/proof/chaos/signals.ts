@@ -21,7 +21,7 @@ async function aim(stage: Stage, role: Role, thousandth: number): Promise<Ours |
   return chosen(wanted.length > 0 ? wanted : all, thousandth);
 }
 
-export function nameOf({ role, verb }: Ours): string {
+function nameOf({ role, verb }: Ours): string {
   return role === 'command' ? verb : role;
 }
 

@@ -1,9 +1,18 @@
 import type { Bystander } from '../evidence.ts';
 import type { Workshop } from '../workshop.ts';
-import type { Command } from './command.ts';
 import type { Excuse } from './excuses.ts';
 import { hit, type Ours } from './processes.ts';
 import type { Tally } from './tally.ts';
+
+/** A command of orch that a round started, as a person or a script would. */
+export type Command = {
+  pid: number;
+  args: readonly string[];
+  outPath: string;
+  errPath: string;
+  ended: { code: number | null; signal: string | null } | null;
+  finished: Promise<{ code: number | null; signal: string | null }>;
+};
 
 /** One round while it runs. */
 export type Stage = {
