@@ -8,8 +8,8 @@ import { count } from './tally.ts';
 
 /** The same role several times: as often it is tried first. */
 const TARGETS = [
-  ...(['worker', 'worker', 'worker', 'orchestrator', 'orchestrator', 'launcher'] as const),
-  ...(['command', 'command', 'tool', 'git', 'git', 'git'] as const),
+  ...(['worker', 'worker', 'worker', 'worker', 'orchestrator', 'launcher'] as const),
+  ...(['command', 'tool', 'tool', 'git', 'git', 'git'] as const),
 ] as const satisfies readonly Role[];
 
 async function aim(stage: Stage, role: Role, thousandth: number): Promise<Ours | undefined> {

@@ -28,7 +28,7 @@ function decideArgs(random: Random, ids: readonly string[]): string[] {
 
 function decideCall(random: Random, ids: readonly string[]): Call {
   const args = decideArgs(random, ids);
-  return { args, killAfterMs: random.chance(50) ? random.between(20, 1_200) : null };
+  return { args, killAfterMs: random.chance(40) ? random.between(20, 1_200) : null };
 }
 
 async function call(stage: Stage, { args, killAfterMs }: Call): Promise<void> {
