@@ -1,5 +1,6 @@
 import { errnoOf, messageOf, OrchError } from '../errors.ts';
 import { launchWorker } from '../executors/launch.ts';
+import { failpoint } from '../failpoint.ts';
 import { judge } from '../process/identity.ts';
 import { killKin } from '../process/kill.ts';
 import { findKin, type Kin } from '../process/kin.ts';
@@ -26,7 +27,14 @@ const ORPHAN_GRACE_MS = 2_000;
  * Does one action, after checking under the lock that its reason still holds.
  * @throws OrchError where orch itself cannot go on (a full disk, a lost role).
  */
-export async function act(
+export async function act(...[world, action, mode, actor]: Parameters<typeof perform>): Promise<Done> {
+  failpoint('orchestrate.*.before', action.type);
+  const done = await perform(world, action, mode, actor);
+  failpoint('orchestrate.*.after', action.type);
+  return done;
+}
+
+async function perform(
   world: World,
   action: Action,
   mode: 'attached' | 'detached',

@@ -9,8 +9,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { errnoOf, OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { heartbeatPath, holdPath, pidPath, stopPath } from '../protocol/layout.ts';
-import { asWriteFault, writeDurably } from './durable.ts';
+import { asWriteFault, kindOfFile, writeDurably } from './durable.ts';
 import { readOwnFile } from './open.ts';
 import type { Lease } from './records.ts';
 
@@ -22,6 +23,7 @@ import type { Lease } from './records.ts';
  */
 export function beat(root: string, id: string, awakeSeconds: number): void {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  failpoint('store.heartbeat.write');
   const descriptor = openSync(heartbeatPath(root, id), flags, 0o600);
   try {
     // Fixed width, so that no truncation is needed and a full disk cannot take the block away.
@@ -31,6 +33,7 @@ export function beat(root: string, id: string, awakeSeconds: number): void {
   } finally {
     closeSync(descriptor);
   }
+  failpoint('store.heartbeat.written');
 }
 
 export type Heartbeat = { mtimeMs: number; awakeSeconds: number };
@@ -137,8 +140,11 @@ function orUnreadable<T>(read: () => T): T | 'unreadable' {
 
 /** Removes a file of ours; true if it was there. */
 export function removeFile(path: string): boolean {
+  const kind = kindOfFile(path);
   try {
+    failpoint('store.*.remove', kind);
     unlinkSync(path);
+    failpoint('store.*.removed', kind);
     return true;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false;
