@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { addTally, count, newTally, sum } from '../../lib/proof/chaos/tally.ts';
 import { type Finished, runInSpace, stopRounds } from './lanes.ts';
 import { KEPT } from './seeds.ts';
+import { traceFailpoints } from './trace.ts';
 import { ACTION_NAMES, decideWorld, WORLD_NAMES, worldOf } from './worlds.ts';
 
 /**
@@ -50,6 +51,8 @@ const built = mkdtempSync(join(tmpdir(), 'orch-chaos-built-'));
 cpSync(dirname(options.orch), built, { recursive: true });
 const orch = join(built, basename(options.orch));
 
+const failpoints = traceFailpoints(orch);
+
 type Wanted = { seed: number; round: number; only: readonly string[] };
 
 const begun = performance.now();
@@ -80,7 +83,7 @@ async function lane(queue: Generator<Wanted>): Promise<void> {
       process.stdout.write(`skipped round ${one.round} (${world}): ${lack}\n`);
       continue;
     }
-    const found = await runInSpace({ ...one, world, orch, keep: options.keep });
+    const found = await runInSpace({ ...one, world, orch, failpoints, keep: options.keep });
     if (isStopped) return;
     finished.push(found);
     addTally(all, found.tally);
@@ -131,15 +134,17 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-process.stdout.write(`chaos with seed ${seed}: worlds ${WORLD_NAMES.join(', ')}\n`);
+process.stdout.write(
+  `chaos with seed ${seed}: worlds ${WORLD_NAMES.join(', ')}; ${failpoints.length} failpoints\n`,
+);
 const ticker = setInterval(() => process.stdout.write(progress()), EVERY_MS);
 const queue = wanted();
 await Promise.all(Array.from({ length: number(options.lanes, 3) }, () => lane(queue)));
 clearInterval(ticker);
-rmSync(built, { recursive: true, force: true });
 const numFailedTests = failed().length;
 const numPassedTests = finished.length - numFailedTests;
 const counts = { numPassedTests, numFailedTests, numPendingTests: 0, numTodoTests: 0 };
+process.on('exit', () => rmSync(built, { recursive: true, force: true }));
 if (options.report !== undefined) {
   writeFileSync(options.report, JSON.stringify({ ...counts, seed, tally: all, worlds, rounds: finished }));
 }

@@ -10,6 +10,8 @@ export type Order = {
   world: WorldName;
   only: readonly string[];
   orch: string;
+  /** Names of failpoints. */
+  failpoints: readonly string[];
   keep: boolean;
   report: string;
 };
@@ -25,7 +27,7 @@ const report = await runRound({
   round,
   orch,
   keep,
-  ...actionsOf(order.world, order.only),
+  ...actionsOf(order.world, order.only, order.failpoints),
   ...(prepare === undefined ? {} : { prepare }),
   signal: stop.signal,
 });

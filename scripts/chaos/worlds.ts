@@ -7,7 +7,7 @@ import { randomOf } from '../../lib/proof/random.ts';
 import { sshMissing } from '../../test/rig/ssh.ts';
 import { fakeClock, libfaketime, SET_CLOCK } from './clock.ts';
 import { FILL_DISK, mountState, mountWhole } from './disk.ts';
-import { FAILPOINT } from './failpoints.ts';
+import { failpointAt } from './failpoints.ts';
 import { DELETE, GARBAGE } from './files.ts';
 import { REUSE_PID } from './numbers.ts';
 import { REBOOT } from './reboot.ts';
@@ -57,11 +57,16 @@ export function worldOf(name: WorldName): World {
 }
 
 /** Those of all worlds, then those that any world may have. */
-const ANYWHERE: readonly Action[] = [...GENTLE, DELETE, GARBAGE, FAILPOINT];
+const anywhere = (failpoints: readonly string[]): Action[] => [
+  ...GENTLE,
+  DELETE,
+  GARBAGE,
+  failpointAt(failpoints),
+];
 
 export const ACTION_NAMES: readonly string[] = [
   ...new Set(
-    [...ANYWHERE, ...WORLD_NAMES.flatMap((name) => worldOf(name).action ?? [])].map(({ name }) => name),
+    [...anywhere([]), ...WORLD_NAMES.flatMap((name) => worldOf(name).action ?? [])].map(({ name }) => name),
   ),
 ];
 
@@ -84,15 +89,19 @@ export function decideWorld(seed: number, round: number, only: readonly string[]
 
 /** True if every action that was named belongs to a world of its own. */
 function needsWorld(only: readonly string[]): boolean {
-  return only.every((name) => !ANYWHERE.some((action) => action.name === name));
+  return only.every((name) => !anywhere([]).some((action) => action.name === name));
 }
 
 /** What may happen in a world, and what happens at least once. */
-export function actionsOf(name: WorldName, only: readonly string[]): { actions: Action[]; once: Action[] } {
+export function actionsOf(
+  name: WorldName,
+  only: readonly string[],
+  failpoints: readonly string[],
+): { actions: Action[]; once: Action[] } {
   const { action } = worldOf(name);
   const once = action === undefined ? [] : [action];
   const wanted = ({ name: one }: Action): boolean => only.length === 0 || only.includes(one);
   // Nothing happens to a plan that nobody is at: commands come in any case.
-  const actions = [...ANYWHERE, ...once].filter((one) => wanted(one) || one.name === 'commands');
+  const actions = [...anywhere(failpoints), ...once].filter((one) => wanted(one) || one.name === 'commands');
   return { actions, once: once.filter(wanted) };
 }
