@@ -13,6 +13,7 @@ import type { StatusRecord } from '../protocol/status.ts';
 import { type Actor, audit } from '../store/events.ts';
 import { plannedWorkstream, readPlan } from '../store/plans.ts';
 import { holdsLease, type Lease, withRecordLock } from '../store/records.ts';
+import { meansAttempt, readStop } from '../store/signs.ts';
 import { marksOf, orchestratorEnvironment } from '../tools/environment.ts';
 
 export type Launched = { ok: true; record: StatusRecord; child: GatedChild } | { ok: false; why: string };
@@ -52,6 +53,9 @@ export async function launchWorker(
     ) {
       return { ok: false, why: 'its record has changed' };
     }
+    // Here and not before: the word is written under this lock, too.
+    if (meansAttempt(readStop(root, id), lease, current.record.started_at))
+      return { ok: false, why: 'a person asked it to stop' };
     const { kin } = await findKin(root, []);
     const living = kin.find(({ workstream }) => workstream === id);
     if (living !== undefined) return { ok: false, why: `pid ${living.pid} of it still lives` };

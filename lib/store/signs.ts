@@ -8,10 +8,11 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import { heartbeatPath, holdPath, pidPath, stopPath } from '../protocol/layout.ts';
-import { asWriteFault, kindOfFile, writeDurably } from './durable.ts';
+import { asWriteFault, kindOfFile, syncFolder, writeDurably } from './durable.ts';
 import { readOwnFile } from './open.ts';
 import type { Lease } from './records.ts';
 
@@ -65,6 +66,20 @@ export async function requestStop(root: string, id: string, lease: Lease): Promi
     by: process.pid,
   };
   await writeDurably(stopPath(root, id), `${JSON.stringify(request)}\n`);
+}
+
+/**
+ * Takes back whatever stop was asked of `id`, for good before it returns. Whoever begins the workstream anew calls it
+ * under the record's lock and before the record says so: an attempt keeps its number until the next one begins, so
+ * the old word would stop that before it began.
+ */
+export async function withdrawStop(root: string, id: string): Promise<void> {
+  if (!removeFile(stopPath(root, id))) return;
+  try {
+    await syncFolder(dirname(stopPath(root, id)));
+  } catch (error) {
+    throw asWriteFault(stopPath(root, id), error);
+  }
 }
 
 /**
