@@ -1,10 +1,11 @@
-import { EXIT_CODE, messageOf, OrchError } from '../errors.ts';
+import { codedFault, EXIT_CODE, messageOf, OrchError } from '../errors.ts';
 import { escapeControls } from '../protocol/text.ts';
 
 const REPORT_HINT = 'This is a fault of orch. Please report it with the stack above.';
 
 /** Tells a failure on stderr, for people or as JSON; the exit code of the command. */
-export function reportFailure(error: unknown, json: boolean): number {
+export function reportFailure(thrown: unknown, json: boolean): number {
+  const error = codedFault(thrown);
   if (!(error instanceof OrchError)) {
     if (!json) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
     tell('INTERNAL', messageOf(error), REPORT_HINT, json);

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { lackOf, readWorkerEnvironment } from '../config/environment.ts';
 import { OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { highestAttempt } from '../git/salvage.ts';
 import { identify } from '../process/identity.ts';
 import { findKin } from '../process/kin.ts';
@@ -12,6 +13,7 @@ import type { StatusRecord } from '../protocol/status.ts';
 import { type Actor, audit } from '../store/events.ts';
 import { plannedWorkstream, readPlan } from '../store/plans.ts';
 import { holdsLease, type Lease, withRecordLock } from '../store/records.ts';
+import { meansAttempt, readStop } from '../store/signs.ts';
 import { chooseContainment } from '../tools/choose.ts';
 import { marksOf, orchestratorEnvironment } from '../tools/environment.ts';
 
@@ -51,6 +53,9 @@ export async function launchWorker(
     ) {
       return { ok: false, why: 'its record has changed' };
     }
+    // Here and not before: the word is written under this lock, too.
+    if (meansAttempt(readStop(root, id), lease, current.record.started_at))
+      return { ok: false, why: 'a person asked it to stop' };
     const { kin } = await findKin(root, []);
     const living = kin.find(({ workstream }) => workstream === id);
     if (living !== undefined) return { ok: false, why: `pid ${living.pid} of it still lives` };
@@ -68,6 +73,7 @@ export async function launchWorker(
       mode,
     });
     try {
+      failpoint('executors.worker.waits');
       const identity = await identify(child.pid, token);
       if (identity === null)
         throw new OrchError('SPAWN_FAILED', `the worker of ${id} (pid ${child.pid}) ended at once`);
@@ -79,8 +85,10 @@ export async function launchWorker(
         containment: choice.text,
       } as const;
       const record = await commit({ ...current.record, mode }, started, 'orchestrator', actor);
+      failpoint('executors.worker.recorded');
       await child.open();
       audit(root, actor, { event: 'spawn', workstream: id, why: `attempt ${attempt}`, pid: child.pid, mode });
+      failpoint('executors.worker.goes');
       return { ok: true, record, child };
     } catch (error) {
       await child.abandon();

@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { judge } from '../process/identity.ts';
 import {
   orchestratorLockPath,
@@ -85,7 +86,9 @@ async function deadLock(path: string, aside: boolean): Promise<string | null> {
 export async function removeLeftover(root: string, leftover: Leftover): Promise<boolean> {
   const remove = async (): Promise<boolean> => {
     if (!existsSync(leftover.path)) return false;
+    failpoint('store.leftover.remove');
     rmSync(leftover.path, { recursive: true, force: true });
+    failpoint('store.leftover.removed');
     return true;
   };
   if (leftover.kind === 'lock') return clearDeadLock(leftover.path);

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, writeSync } from 'node:fs';
 import { errnoOf, OrchError } from '../errors.ts';
-import { asWriteFault } from './durable.ts';
+import { failpoint } from '../failpoint.ts';
+import { asWriteFault, kindOfFile } from './durable.ts';
 
 /** Foreign programs may write records; more than this is not read. */
 export const READ_MAX_BYTES = 1024 * 1024;
@@ -62,7 +63,9 @@ export function appendLine(path: string, line: string): void {
   // Without O_NONBLOCK, a pipe that somebody put there would wait for its reader.
   const flags =
     constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const kind = kindOfFile(path);
   try {
+    failpoint('store.*.append', kind);
     const descriptor = openSync(path, flags, 0o600);
     try {
       const bytes = Buffer.from(`${line}\n`);
@@ -72,6 +75,7 @@ export function appendLine(path: string, line: string): void {
     } finally {
       closeSync(descriptor);
     }
+    failpoint('store.*.appended', kind);
   } catch (error) {
     throw asWriteFault(path, error);
   }

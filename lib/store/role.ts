@@ -1,4 +1,5 @@
 import { OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { identify, judge } from '../process/identity.ts';
 import { orchestratorLockPath, orchestratorPath, orchestratorPidPath } from '../protocol/layout.ts';
 import type { Identity } from '../protocol/status.ts';
@@ -81,6 +82,7 @@ export async function takeRole(
     throw error;
   });
   try {
+    failpoint('store.role.taken');
     const current = await currentOrchestrator(root);
     // The same number elsewhere (another container, another host) is another process: its verdict is `unknown`.
     const isSelf = current?.pid === process.pid && current.alive === true;
@@ -99,17 +101,21 @@ export async function takeRole(
     async announce(mode) {
       mine = await describe(process.pid, mode);
       await put(mine);
+      failpoint('store.role.named');
       await writePid(orchestratorPidPath(root), process.pid);
       audit(root, actor, { event: 'orchestrator', workstream: null, why: 'began to orchestrate', mode });
+      failpoint('store.role.announced');
     },
     async bequeath(pid) {
       await put(await describe(pid, 'detached'));
+      failpoint('store.role.bequeathed');
     },
     async resign() {
       if (mine === null) return;
       await put({ ...mine, ended_at: Date.now() / 1000 });
       if (readPid(orchestratorPidPath(root))?.pid === process.pid) removeFile(orchestratorPidPath(root));
       audit(root, actor, { event: 'orchestrator', workstream: null, why: 'nothing left to do' });
+      failpoint('store.role.resigned');
     },
     release,
   };

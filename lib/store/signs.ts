@@ -8,9 +8,11 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { heartbeatPath, holdPath, pidPath, stopPath } from '../protocol/layout.ts';
-import { asWriteFault, writeDurably } from './durable.ts';
+import { asWriteFault, kindOfFile, syncFolder, writeDurably } from './durable.ts';
 import { readOwnFile } from './open.ts';
 import type { Lease } from './records.ts';
 
@@ -22,6 +24,7 @@ import type { Lease } from './records.ts';
  */
 export function beat(root: string, id: string, awakeSeconds: number): void {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  failpoint('store.heartbeat.write');
   const descriptor = openSync(heartbeatPath(root, id), flags, 0o600);
   try {
     // Fixed width, so that no truncation is needed and a full disk cannot take the block away.
@@ -31,6 +34,7 @@ export function beat(root: string, id: string, awakeSeconds: number): void {
   } finally {
     closeSync(descriptor);
   }
+  failpoint('store.heartbeat.written');
 }
 
 export type Heartbeat = { mtimeMs: number; awakeSeconds: number };
@@ -62,6 +66,20 @@ export async function requestStop(root: string, id: string, lease: Lease): Promi
     by: process.pid,
   };
   await writeDurably(stopPath(root, id), `${JSON.stringify(request)}\n`);
+}
+
+/**
+ * Takes back whatever stop was asked of `id`, for good before it returns. Whoever begins the workstream anew calls it
+ * under the record's lock and before the record says so: an attempt keeps its number until the next one begins, so
+ * the old word would stop that before it began.
+ */
+export async function withdrawStop(root: string, id: string): Promise<void> {
+  if (!removeFile(stopPath(root, id))) return;
+  try {
+    await syncFolder(dirname(stopPath(root, id)));
+  } catch (error) {
+    throw asWriteFault(stopPath(root, id), error);
+  }
 }
 
 /**
@@ -137,8 +155,11 @@ function orUnreadable<T>(read: () => T): T | 'unreadable' {
 
 /** Removes a file of ours; true if it was there. */
 export function removeFile(path: string): boolean {
+  const kind = kindOfFile(path);
   try {
+    failpoint('store.*.remove', kind);
     unlinkSync(path);
+    failpoint('store.*.removed', kind);
     return true;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false;
