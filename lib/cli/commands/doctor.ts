@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import { ENV } from '../../protocol/layout.ts';
-import { escapeControls } from '../../protocol/text.ts';
+import { escapeControls, jsonLine } from '../../protocol/text.ts';
 import type { Check, Level } from '../doctor/check.ts';
 import { examine } from '../doctor/examine.ts';
 import { screenOf } from '../render.ts';
@@ -20,7 +20,7 @@ export const verb: Verb<Args> = {
       .example('$0 doctor --quiet', 'only what is not well') as never,
   handle: async (args) => {
     const checks = await examine(args.root ?? process.env[ENV.root] ?? '.');
-    if (args.json) process.stdout.write(`${JSON.stringify({ schema: 'orch.doctor/1', checks })}\n`);
+    if (args.json) process.stdout.write(jsonLine({ schema: 'orch.doctor/1', checks }));
     else show(checks, args.quiet, screenOf(args.color).color);
     return checks.some(({ level }) => level === 'fail') ? 1 : 0;
   },
