@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   futimesSync,
   lstatSync,
   openSync,
@@ -27,6 +28,7 @@ export function beat(root: string, id: string, awakeSeconds: number): void {
   failpoint('store.heartbeat.write');
   const descriptor = openSync(heartbeatPath(root, id), flags, 0o600);
   try {
+    if (!fstatSync(descriptor).isFile()) throw new OrchError('UNSAFE_FOLDER', 'it is not a regular file');
     // Fixed width, so that no truncation is needed and a full disk cannot take the block away.
     writeSync(descriptor, `${awakeSeconds.toFixed(1).padStart(12)}\n`, 0);
     const now = new Date();
@@ -153,7 +155,7 @@ function orUnreadable<T>(read: () => T): T | 'unreadable' {
   }
 }
 
-/** Removes a file of ours; true if it was there. */
+/** Removes a file of ours; true if it was there. A folder in its place is not ours. */
 export function removeFile(path: string): boolean {
   const kind = kindOfFile(path);
   try {
@@ -162,10 +164,13 @@ export function removeFile(path: string): boolean {
     failpoint('store.*.removed', kind);
     return true;
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
+    if (errnoOf(error) === 'ENOENT' || isFolder(path)) return false;
     throw asWriteFault(path, error);
   }
 }
+
+const isFolder = (path: string): boolean =>
+  lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /** Removes the PID file of `id` only if it still names `pid`. */
 export function removePid(root: string, id: string, pid: number): void {
