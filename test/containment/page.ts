@@ -34,7 +34,7 @@ hand (\`UPDATE_DOCS=1 npx vitest run test/e2e/containment.test.ts\` writes it an
 
 | \`containment\` | what it is | needs | costs |
 | --- | --- | --- | --- |
-| \`scope\` | each command runs in a systemd scope of its own. The kernel keeps its processes together, whatever they do, and kills them with one order | cgroup v2 and a systemd manager: root's, or the user's | about 50 ms a command; the manager of a user ends with the last login unless lingering is on |
+| \`scope\` | each command runs in a systemd scope of its own. The kernel keeps its processes together, whatever they do, and kills them with one order | cgroup v2 and a systemd manager: root's, or the user's | about 0.1 s a command; the manager of a user ends with the last login unless lingering is on |
 | \`pid_namespace\` | the commands of an attempt share a PID namespace that ends with its worker | root, or user namespaces | commands see other PIDs than everybody else; without root, \`sudo\` does not work in them |
 | \`sweep\` | processes are looked for: by what they inherit (variables, session, a mark among the resource limits), by their parents, by their folder | nothing; the mark needs \`prlimit\` of util-linux | a look at \`/proc\` at each end |
 
