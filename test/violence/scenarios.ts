@@ -31,7 +31,7 @@ export type Scenario = {
   ends?: readonly string[];
 };
 
-const CONFIG = { 'orch.config.json': JSON.stringify({ heartbeat_interval: '500ms', stop_grace: '2s' }) };
+const CONFIG = { 'orch.config.json': JSON.stringify({ heartbeat_interval: '500ms', stop_grace: '10s' }) };
 
 /** What a scenario begins with, for `makeRepository`. */
 export function filesOf({ files }: Scenario): Record<string, string> {
@@ -139,7 +139,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'stop',
     roles: ['stop', 'worker'],
-    wishes: small('wait:go'),
+    wishes: small('write:half.txt', 'wait:go'),
     prepare: launched,
     command: ['stop', 'a'],
     later: release,
@@ -149,7 +149,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'stop-all',
     roles: ['stop', '_orchestrate', 'worker'],
-    wishes: small('wait:go'),
+    wishes: small('write:half.txt', 'wait:go'),
     prepare: launched,
     command: ['stop', '--all'],
     later: release,
@@ -172,7 +172,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'reap',
     roles: ['reap'],
-    wishes: small('wait:go'),
+    wishes: small('write:half.txt', 'wait:go'),
     prepare: rubbish,
     command: ['reap', '--older-than', '1ms'],
     later: release,
@@ -187,7 +187,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'reattach',
     roles: ['reattach', '_orchestrate', 'worker'],
-    wishes: small('wait:go'),
+    wishes: small('write:half.txt', 'wait:go'),
     prepare: async (rig) => {
       await rubbish(rig);
       release(rig);
@@ -197,7 +197,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'successor',
     roles: ['_orchestrate', 'worker'],
-    wishes: small('wait:go'),
+    wishes: small('write:half.txt', 'wait:go'),
     prepare: async (rig, armed) => {
       await launched(rig, armed);
       await killHard(await orchestratorOf(rig));
@@ -208,7 +208,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'repair',
     roles: ['reattach'],
-    wishes: small('wait:go'),
+    wishes: small('write:half.txt', 'wait:go'),
     prepare: rubbish,
     command: ['reattach', '--no-launch'],
     later: release,
