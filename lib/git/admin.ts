@@ -211,7 +211,7 @@ export async function kindOf(path: string): Promise<'absent' | 'folder' | 'file'
     if (stat.isDirectory()) return 'folder';
     return stat.isFile() ? 'file' : 'other';
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return 'absent';
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return 'absent';
     throw error;
   }
 }
