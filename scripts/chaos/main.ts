@@ -62,7 +62,7 @@ const finished: Finished[] = [];
 let isStopped = false;
 
 function* wanted(): Generator<Wanted> {
-  if (options.kept) return yield* KEPT;
+  if (options.kept) yield* KEPT;
   if (options.round !== undefined) return yield { seed, round: number(options.round, 0), only };
   const rounds = number(options.rounds, Number.POSITIVE_INFINITY);
   const kills = number(options.kills, Number.POSITIVE_INFINITY);
