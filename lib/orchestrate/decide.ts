@@ -226,11 +226,14 @@ function launches(world: World, options: PlanOptions, permissions: Permissions):
   ];
 }
 
+/** What a pending workstream may wait for, besides its turn. */
+const HELD_BY: ReadonlySet<string> = new Set(['environment', 'containment']);
+
 /** The reason in the record of what does not begin now is kept true. */
 function holdOf({ id, read }: View, world: World): Action[] {
   const written = read.kind === 'record' ? read.record.reason : null;
   const reason = world.lacking.get(id) ?? null;
-  if (reason === null) return written?.code === 'environment' ? [{ type: 'hold', id, reason }] : [];
+  if (reason === null) return HELD_BY.has(written?.code ?? '') ? [{ type: 'hold', id, reason }] : [];
   const isSame = written?.code === reason.code && sameText(written.message, reason.message);
   return isSame ? [] : [{ type: 'hold', id, reason }];
 }

@@ -8,6 +8,7 @@ import { isAliveState, type Reason, type StatusRecord } from '../protocol/status
 import { planInForce } from '../store/plans.ts';
 import { leaseOf, listRecordIds, type RecordRead, readRecord } from '../store/records.ts';
 import { type Heartbeat, isHeld, meansAttempt, readHeartbeat, readPid, readStop } from '../store/signs.ts';
+import { asksForContainment, chooseContainment } from '../tools/choose.ts';
 import { lookAtForeign } from './foreign.ts';
 import type { Liveness, StaleFile, View, World } from './world.ts';
 
@@ -47,17 +48,22 @@ export async function observe(root: string, memory: Memory): Promise<Observation
   }
   const byId = new Map(views.map((view) => [view.id, view]));
   const strays = kin.filter(({ workstream, ofLiveWorker }) => !byId.has(workstream) && !ofLiveWorker);
-  return { root, plan, held: isHeld(root), views, byId, lacking: lackingIn(plan), strays, bystanders };
+  return { root, plan, held: isHeld(root), views, byId, lacking: await lackingIn(plan), strays, bystanders };
 }
 
 /** What a worker that this process started would lack. */
-function lackingIn(plan: FrozenPlan | null): Map<string, Reason> {
+async function lackingIn(plan: FrozenPlan | null): Promise<Map<string, Reason>> {
   const lacking = new Map<string, Reason>();
   if (plan === null) return lacking;
   const environment = readWorkerEnvironment(plan.options);
-  for (const { id, env } of plan.workstreams) {
+  for (const workstream of plan.workstreams) {
+    const { id, env } = workstream;
     const reason = lackOf(plan.options, environment, env, process.env);
     if (reason !== null) lacking.set(id, reason);
+    else if (asksForContainment(plan.options, workstream)) {
+      const choice = await chooseContainment(plan.options, workstream);
+      if (!choice.ok) lacking.set(id, choice.reason);
+    }
   }
   return lacking;
 }

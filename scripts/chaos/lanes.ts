@@ -12,7 +12,7 @@ import { type World, type WorldName, worldOf } from './worlds.ts';
 
 const ROUND = fileURLToPath(new URL('one-round.ts', import.meta.url));
 /** Far beyond all bounds inside. */
-const HANGS_MS = 900_000;
+const HANGS_MS = 1_800_000;
 /** init of the namespace: takes in orphans, and ends when the round does, with all that is left. */
 const INIT = '"$@" & wait $!';
 

@@ -175,6 +175,21 @@ describe.concurrent('orch stop', () => {
   });
 });
 
+it.concurrent('a retry is not undone by the stop before it', async (context) => {
+  const dependent = stepsOf('B', ['one'], { depends_on: ['A'] });
+  const rig = rigFor(context, { workstreams: [stepsOf('A', STEPS), dependent] });
+  await launch(rig, ['A']);
+  // Nobody is there to take the obeyed word away.
+  await killHard(await orchestratorOf(rig));
+  expect(await rig.orch(['stop', 'B'])).toMatchObject({ code: 0 });
+  expect(rig.record('B')).toMatchObject({ status: 'stopped', attempt: 0 });
+  expect(existsSync(join(rig.root, '.status/B.stop'))).toBe(true);
+  expect(await rig.orch(['retry', 'B'])).toMatchObject({ code: 0 });
+  release(rig, 'go');
+  expect(await rig.orch(['wait'])).toMatchObject({ code: 0 });
+  await expectAllDone(rig, ['A', 'B']);
+});
+
 it.concurrent('a frozen worker is shown with a stale heartbeat, left alone, and goes on when it is thawed', async (context) => {
   const rig = rigFor(context, { workstreams: [stepsOf('A', STEPS)] });
   await launch(rig, ['A'], '--timeout', '8h');

@@ -165,6 +165,8 @@ describe.runIf(onLinux)('findKin in made-up tables', () => {
       command: 'tool',
       environ: {},
       cwd: '/',
+      cgroup: null,
+      limitMark: null,
       ...fields,
     };
   }

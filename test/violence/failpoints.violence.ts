@@ -10,7 +10,7 @@ import { strike } from './story.ts';
  */
 
 const { ORCH_CASE: only, ORCH_CASES: count, ORCH_SEED: seed = '1' } = process.env;
-const CASE_BOUND_MS = 600_000;
+const CASE_BOUND_MS = 1_200_000;
 const TRIES = 3;
 
 const traces = new Map(

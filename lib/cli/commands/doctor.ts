@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import { ENV } from '../../protocol/layout.ts';
-import { escapeControls } from '../../protocol/text.ts';
+import { escapeControls, jsonLine } from '../../protocol/text.ts';
 import type { Check, Level } from '../doctor/check.ts';
 import { examine } from '../doctor/examine.ts';
 import { screenOf } from '../render.ts';
@@ -34,7 +34,7 @@ export const verb: Verb<Args> = {
   handle: async (args) => {
     if (args.chaos) return (await import('../doctor/chaos.ts')).proveHere(args);
     const checks = await examine(args.root ?? process.env[ENV.root] ?? '.');
-    if (args.json) process.stdout.write(`${JSON.stringify({ schema: 'orch.doctor/1', checks })}\n`);
+    if (args.json) process.stdout.write(jsonLine({ schema: 'orch.doctor/1', checks }));
     else show(checks, args.quiet, screenOf(args.color).color);
     return checks.some(({ level }) => level === 'fail') ? 1 : 0;
   },

@@ -187,7 +187,7 @@ async function commit(
 /** Often enough to meet a torn record, seldom enough to leave the machine to the round. */
 const RECORDS_EVERY_MS = 20;
 const PROCESSES_EVERY_MS = 500;
-const WARM_UP_MS = 6_000;
+const WARM_UP_MS = 15_000;
 
 async function untilAtWork(stage: Stage): Promise<void> {
   for (const end = performance.now() + WARM_UP_MS; performance.now() < end; await sleep(50)) {

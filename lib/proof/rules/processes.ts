@@ -1,3 +1,4 @@
+import { normalize } from 'node:path';
 import { isAliveState } from '../../protocol/status.ts';
 import type { EventFact, Evidence, Violation } from '../evidence.ts';
 import { recordOf } from './facts.ts';
@@ -42,7 +43,7 @@ function signalFaults({ bystanders }: Evidence, event: EventFact): Violation[] {
   return hit === undefined ? [] : [broken(workstream, `${signal} to the bystander ${pid} (${hit.what})`)];
 }
 
-const STATE_FILE = /^\.(?:status|pids|logs|worktrees)\/(?!.*(?:^|\/)\.\.(?:\/|$))[^\0]+$/;
+const STATE_FILE = /^\.(?:status|pids|logs|worktrees)\/./;
 
 function removeFaults({ root }: Evidence, event: EventFact): Violation[] {
   const { workstream, why, path, files } = event;
@@ -51,7 +52,10 @@ function removeFaults({ root }: Evidence, event: EventFact): Violation[] {
   if (why === '') return [broken(workstream, `${String(named[0])} was removed without a reason`)];
   return named.flatMap((one) => {
     const isOurs =
-      typeof one === 'string' && one.startsWith(`${root}/`) && STATE_FILE.test(one.slice(root.length + 1));
+      typeof one === 'string' &&
+      one === normalize(one) &&
+      one.startsWith(`${root}/`) &&
+      STATE_FILE.test(one.slice(root.length + 1));
     return isOurs ? [] : [broken(workstream, `${String(one)} was removed, which is no file of orch`)];
   });
 }
