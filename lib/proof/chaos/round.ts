@@ -64,6 +64,7 @@ function decideRound(options: Pick<RoundOptions, 'seed' | 'round' | 'actions' | 
   const config = {
     max_parallel: random.between(1, 4),
     restart: random.pick([0, 2, 2, 3, 6]),
+    containment: random.pick(['auto', 'sweep']),
     heartbeat_interval: random.pick(['200ms', '1s', '5s']),
     stop_grace: random.pick(['500ms', '2s', '10s']),
   };
