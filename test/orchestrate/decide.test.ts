@@ -270,6 +270,74 @@ describe('decide, in any world', () => {
     );
   });
 
+  it('kills only what is left of workers that are gone', () => {
+    let kills = 0;
+    fc.assert(
+      fc.property(anyWorld, permissions, (world, allowed) => {
+        for (const { id } of each(decide(world, allowed), 'kill')) {
+          kills += 1;
+          const left = id === null ? world.strays : viewOf(world, id).leftovers;
+          expect(left.length).toBeGreaterThan(0);
+          expect(left.every(({ ofLiveWorker }) => !ofLiveWorker)).toBe(true);
+        }
+      }),
+      RUNS,
+    );
+    expect(kills).toBeGreaterThan(30);
+  });
+
+  it('takes away only files that were seen to be stale', () => {
+    let removals = 0;
+    fc.assert(
+      fc.property(anyWorld, permissions, (world, allowed) => {
+        for (const { id, file } of each(decide(world, allowed), 'remove')) {
+          removals += 1;
+          expect(viewOf(world, id).stale).toContain(file);
+        }
+      }),
+      RUNS,
+    );
+    expect(removals).toBeGreaterThan(30);
+  });
+
+  it('leaves what has ended for good as it is', () => {
+    let ended = 0;
+    fc.assert(
+      fc.property(anyWorld, permissions, (world, allowed) => {
+        const actions = decide(world, allowed);
+        for (const view of world.views) {
+          const status = recordOf(view)?.status;
+          if (!isDone(world, view.id) && (status === 'blocked' || !failedForGood(world, view.id))) continue;
+          ended += 1;
+          const said = actions.filter(({ id }) => id === view.id).map(({ type }) => type);
+          expect(said.filter((type) => type !== 'kill' && type !== 'remove')).toEqual([]);
+        }
+      }),
+      RUNS,
+    );
+    expect(ended).toBeGreaterThan(100);
+  });
+
+  it('has nothing to add once all that it asked for was done, before any time goes by', () => {
+    fc.assert(
+      fc.property(anyWorld, (world) => {
+        const model = modelOf(world, []);
+        let before: Action[] = [];
+        // A block goes from one to the next: no chain is longer than there are workstreams.
+        for (let round = 0; round <= world.views.length + 3; round += 1) {
+          const actions = decide(model.world, ALL);
+          for (const action of actions) {
+            expect(before).not.toContainEqual(action);
+            apply(model, action);
+          }
+          before = actions;
+        }
+        expect(decide(model.world, ALL)).toEqual([]);
+      }),
+      RUNS,
+    );
+  });
+
   it('never says two things of one record', () => {
     const writes = ['create', 'end', 'settle', 'requeue', 'block', 'release', 'launch', 'hold'];
     fc.assert(
@@ -336,6 +404,17 @@ describe('the loop', () => {
       { numRuns: 500 },
     );
     expect(crashed).toBeGreaterThan(0);
+  });
+
+  it('begins nothing that was not at work in a world that a person stopped', () => {
+    fc.assert(
+      fc.property(freshWorld, choices, (world, picks) => {
+        const end = orchestrateModel({ ...world, held: true }, picks);
+        expect(end.launches).toBe(0);
+        expect(decide(end.world, ALL)).toEqual([]);
+      }),
+      { numRuns: 100 },
+    );
   });
 
   it('comes to rest from any world, and leaves nothing undone that could be done', () => {
