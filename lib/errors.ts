@@ -64,6 +64,34 @@ export function errnoOf(error: unknown): string | null {
   return null;
 }
 
+const DISK_IS_FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+const REFUSED: ReadonlySet<string> = new Set([
+  'EIO',
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'ESTALE',
+  'EBUSY',
+  'EAGAIN',
+  'EMFILE',
+  'ENFILE',
+  'ENOMEM',
+]);
+
+/** What the system refused (a broken disk, no permission, no memory) as a coded error; anything else as it is. */
+export function codedFault(error: unknown): unknown {
+  const errno = errnoOf(error) ?? '';
+  const message = `the system refused: ${messageOf(error)}`;
+  if (DISK_IS_FULL.has(errno)) {
+    const hint = 'Free some space, then run the same command again.';
+    return new OrchError('DISK_FULL', message, { hint, cause: error });
+  }
+  if (!REFUSED.has(errno)) return error;
+  const hint =
+    'Look at the disk, its permissions and the limits of this user, then run the same command again.';
+  return new OrchError('IO', message, { hint, cause: error });
+}
+
 /** Text of anything thrown, for messages that carry a cause. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

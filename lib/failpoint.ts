@@ -2,13 +2,13 @@ import { appendFileSync, closeSync, openSync } from 'node:fs';
 
 /**
  * Named places in the code where a test may kill the process, make an operation fail, or hold it up. Off unless
- * the environment asks; a call then costs one comparison.
+ * the environment asks; a call then costs one comparison. See docs/architecture.md.
  *
  * - `ORCH_FAILPOINT=[ROLE/]NAME:kill|error|delay[:n]`: at the n-th pass of NAME in a process (the first) it dies by
  *   SIGKILL, or the operation fails with EIO; `delay` holds each pass up by n milliseconds (1000). ROLE limits it to
  *   one kind of process: `worker`, or the verb of the command (`_orchestrate` is the background orchestrator).
  * - `ORCH_FAILPOINT_ONCE=FILE`: only the process that creates FILE dies or fails, so that what recovers lives.
- * - `ORCH_FAILPOINT_TRACE=FILE`: each pass appends a line `ROLE NAME` to FILE.
+ * - `ORCH_FAILPOINT_TRACE=FILE`: each pass appends a line `ROLE NAME PID` to FILE.
  */
 
 const asked = process.env['ORCH_FAILPOINT'];
@@ -40,22 +40,30 @@ export function playRole(name: string): void {
   role = name;
 }
 
-/** One pass of the place `name`. Throws an error with the code EIO if that was asked for. */
-export function failpoint(name: string): void {
+/**
+ * One pass of a place. Its name is `room.thing.step`, where `*` stands for `kind`: which file, lock, git command or
+ * action it is this time.
+ * @throws Error with the code EIO if that was asked for.
+ */
+export function failpoint(place: string, kind = ''): void {
   if (!isArmed) return;
-  if (trace !== undefined) appendFileSync(trace, `${role} ${name}\n`);
+  const name = place.replace('*', kind);
+  if (trace !== undefined) appendFileSync(trace, `${role} ${name} ${process.pid}\n`);
   if (order === null || order.name !== name || (order.role !== null && order.role !== role)) return;
   const pass = (passes.get(name) ?? 0) + 1;
   passes.set(name, pass);
-  if (order.mode === 'delay') return hold(order.n ?? DELAY_MS);
-  if (pass !== (order.n ?? 1) || !claim()) return;
-  if (order.mode === 'kill') process.kill(process.pid, 'SIGKILL');
-  throw Object.assign(new Error(`failpoint ${name}`), { code: 'EIO' });
+  if (order.mode === 'delay') hold(order.n ?? DELAY_MS);
+  else if (pass === (order.n ?? 1) && claim()) strike(order.mode, name);
 }
 
 /** The whole process stands still, as one that the scheduler forgot. */
 function hold(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+function strike(mode: 'kill' | 'error', name: string): void {
+  if (mode === 'kill') process.kill(process.pid, 'SIGKILL');
+  throw Object.assign(new Error(`failpoint ${name}`), { code: 'EIO' });
 }
 
 /** Of all processes, the first alone. */

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OrchError } from '../errors.ts';
-import { orchestratorLogPath } from '../protocol/layout.ts';
+import { orchestratorLogPath, pidPath } from '../protocol/layout.ts';
 import type { FrozenPlan } from '../protocol/plan.ts';
 import { isAliveState, type StatusRecord } from '../protocol/status.ts';
-import { escapeControls } from '../protocol/text.ts';
+import { escapeControls, jsonLine } from '../protocol/text.ts';
 import { readRecord } from '../store/records.ts';
 import { currentOrchestrator } from '../store/role.ts';
+import { readPid } from '../store/signs.ts';
 
 const BOUND_MS = 30_000;
 const LOOK_MS = 50;
@@ -31,7 +32,7 @@ export async function firstReports(
       attempt: record.attempt,
       reason: record.reason,
     }));
-    process.stdout.write(`${JSON.stringify({ schema: 'orch.launch/1', run: plan.run, workstreams })}\n`);
+    process.stdout.write(jsonLine({ schema: 'orch.launch/1', run: plan.run, workstreams }));
   } else if (!output.quiet) {
     for (const { workstream, status, pid, worktree } of begun) {
       process.stdout.write(`${workstream}  ${status}${pid === null ? '' : `  pid ${pid}`}  ${worktree}\n`);
@@ -80,6 +81,11 @@ function firstCount(plan: FrozenPlan, records: readonly StatusRecord[]): number 
   return Math.min(plan.options.maxParallel, ready.length);
 }
 
+/** A live worker writes its PID file next after its record; who launched may read it at once. */
+function isSigned(root: string, { status, workstream, pid }: StatusRecord): boolean {
+  return status !== 'running' || readPid(pidPath(root, workstream))?.pid === pid;
+}
+
 async function waitForFirst(root: string, plan: FrozenPlan): Promise<StatusRecord[]> {
   const bound = performance.now() + BOUND_MS;
   for (;;) {
@@ -89,7 +95,8 @@ async function waitForFirst(root: string, plan: FrozenPlan): Promise<StatusRecor
     const begun = records.filter(
       (record) =>
         isOfRun(record, plan) &&
-        (lacksEnvironment(record) || !['pending', 'blocked', 'starting'].includes(record.status)),
+        (lacksEnvironment(record) || !['pending', 'blocked', 'starting'].includes(record.status)) &&
+        isSigned(root, record),
     );
     if (begun.length >= firstCount(plan, records)) return records;
     const orchestrator = await currentOrchestrator(root);

@@ -28,6 +28,7 @@ import {
 } from '../protocol/layout.ts';
 import { DEFAULT_OPTIONS, type FrozenPlan, type PlanOptions, taskText } from '../protocol/plan.ts';
 import { isSuccess } from '../protocol/status.ts';
+import { jsonLine } from '../protocol/text.ts';
 import { type Actor, audit } from '../store/events.ts';
 import { makeFolders, refuseTracked } from '../store/folders.ts';
 import { writePlan } from '../store/plans.ts';
@@ -201,9 +202,7 @@ export function showDryRun(root: string, plan: FrozenPlan, json: boolean): numbe
       depends_on,
       tasks: tasks.map(taskText),
     }));
-    process.stdout.write(
-      `${JSON.stringify({ schema: 'orch.dry-run/1', base, options, waves, workstreams: list })}\n`,
-    );
+    process.stdout.write(jsonLine({ schema: 'orch.dry-run/1', base, options, waves, workstreams: list }));
     return 0;
   }
   process.stdout.write(`Base ${base}. Nothing is touched; a launch would do this:\n`);

@@ -1,4 +1,5 @@
 import module from 'node:module';
+import { playRole } from '../failpoint.ts';
 import { reportFailure } from './failure.ts';
 import { withoutMode } from './mode.ts';
 
@@ -13,6 +14,7 @@ import { withoutMode } from './mode.ts';
 async function main(words: readonly string[]): Promise<number> {
   const argv = withoutMode(words);
   const [verb, ...rest] = argv;
+  playRole(argv.find((word) => !word.startsWith('-')) ?? 'help');
   if (verb === '_orchestrate') {
     const { orchestrateInBackground } = await import('./background.ts');
     return orchestrateInBackground(rest[1] ?? '');

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
-import { escapeControls } from '../protocol/text.ts';
+import { escapeControls, jsonLine } from '../protocol/text.ts';
 import type { Screen } from './render.ts';
 
 /** Where the bytes of a log go. `end` shows what was held back, and resets colours. */
@@ -59,8 +59,7 @@ export function terminalSink(screen: Screen): LogSink {
 export function jsonSink(workstream: string, stream: string): LogSink {
   const decoder = new StringDecoder('utf8');
   let rest = '';
-  const lineOf = (line: string): string =>
-    `${JSON.stringify({ schema: 'orch.log/1', workstream, stream, line })}\n`;
+  const lineOf = (line: string): string => jsonLine({ schema: 'orch.log/1', workstream, stream, line });
   return {
     async write(bytes) {
       const lines = (rest + decoder.write(bytes)).split('\n');

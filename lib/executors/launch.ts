@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { lackOf, readWorkerEnvironment } from '../config/environment.ts';
 import { OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { highestAttempt } from '../git/salvage.ts';
 import { identify } from '../process/identity.ts';
 import { findKin } from '../process/kin.ts';
@@ -72,6 +73,7 @@ export async function launchWorker(
       mode,
     });
     try {
+      failpoint('executors.worker.waits');
       const identity = await identify(child.pid, token);
       if (identity === null)
         throw new OrchError('SPAWN_FAILED', `the worker of ${id} (pid ${child.pid}) ended at once`);
@@ -83,8 +85,10 @@ export async function launchWorker(
         containment: CONTAINMENT[backend()],
       } as const;
       const record = await commit({ ...current.record, mode }, started, 'orchestrator', actor);
+      failpoint('executors.worker.recorded');
       await child.open();
       audit(root, actor, { event: 'spawn', workstream: id, why: `attempt ${attempt}`, pid: child.pid, mode });
+      failpoint('executors.worker.goes');
       return { ok: true, record, child };
     } catch (error) {
       await child.abandon();

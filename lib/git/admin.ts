@@ -1,6 +1,7 @@
 import { lstat, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { errnoOf, messageOf, OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { worktreePath, worktreesDir } from '../protocol/layout.ts';
 import { replaceFile } from './durable.ts';
 import { commonDirOf } from './repository.ts';
@@ -85,6 +86,7 @@ export async function markReady(worktree: Worktree, marker: Marker): Promise<voi
   // Marker before unlock: killed in between leaves both, which reads as ready.
   if ((await readLock(worktree.admin)) === makingReason(worktree.id)) {
     await rm(join(worktree.admin, LOCK), { force: true });
+    failpoint('git.locked.removed');
   }
 }
 
@@ -94,10 +96,13 @@ export async function dismantle(worktree: Worktree): Promise<void> {
   // Back to half-made first: else a folder removed by half would be salvaged as a tool's deletions.
   await replaceFile(join(admin, LOCK), makingReason(id));
   await rm(join(admin, MARKER), { force: true });
+  failpoint('git.orch-ready.removed');
   try {
     // Admin folder last: while it is there, what is left of the other is known to be orch's.
     await rm(path, { recursive: true, force: true });
+    failpoint('git.folder.removed');
     await rm(admin, { recursive: true, force: true });
+    failpoint('git.admin.removed');
   } catch (cause) {
     throw new OrchError('WORKTREE_FAILED', `${path} could not be removed: ${messageOf(cause)}`, {
       hint: 'Remove what stands in the way (files of another user?), then run again.',
@@ -118,6 +123,7 @@ export async function sweepHalfMade(commonDir: string, id: string): Promise<void
     if (await readText(join(admin, 'gitdir'))) continue;
     if ((await readLock(admin)) === makingReason(id)) {
       await rm(admin, { recursive: true, force: true });
+      failpoint('git.half-made.removed');
     }
   }
 }

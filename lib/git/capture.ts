@@ -1,6 +1,7 @@
 import { copyFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import type { Worktree } from './admin.ts';
 import { findNested, nestedHeads } from './nested.ts';
 import { isUnmerged, stageAll, unstage, writeTree } from './stage.ts';
@@ -15,6 +16,7 @@ export async function capture(
   const index = join(worktree.admin, 'orch-salvage-index');
   try {
     await copyIndex(worktree, index);
+    failpoint('git.salvage-index.copied');
     const nested = await findNested(worktree, options.keep, index);
     const staging = { ...options, nested, index };
     await unstage(worktree, staging);

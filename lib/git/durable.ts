@@ -1,6 +1,7 @@
 import { open, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 
 /** Brings a file or folder to the disk; one that does not exist is passed over. */
 export async function sync(path: string): Promise<void> {
@@ -21,6 +22,8 @@ export async function sync(path: string): Promise<void> {
 /** Replaces a file whole and durably: readers see the old text or the new one, after a power loss too. */
 export async function replaceFile(path: string, text: string): Promise<void> {
   const temporary = `${path}.new`;
+  const kind = basename(path);
+  failpoint('git.*.write', kind);
   const handle = await open(temporary, 'w', 0o600);
   try {
     await handle.writeFile(text);
@@ -28,6 +31,8 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   } finally {
     await handle.close();
   }
+  failpoint('git.*.written', kind);
   await rename(temporary, path);
+  failpoint('git.*.renamed', kind);
   await sync(dirname(path));
 }

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { failpoint } from '../failpoint.ts';
 import { branchRef } from '../protocol/layout.ts';
 import type { Worktree } from './admin.ts';
 import { git } from './run.ts';
@@ -40,5 +41,6 @@ const OPERATIONS = [
 
 /** Forgets a merge, rebase, pick or bisect that a tool left unfinished; what it named is salvaged before. */
 export async function endOperations(worktree: Worktree): Promise<void> {
+  failpoint('git.operations.end');
   for (const name of OPERATIONS) await rm(join(worktree.admin, name), { recursive: true, force: true });
 }

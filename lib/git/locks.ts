@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { branchRef, checkpointRef, salvageRefPrefix } from '../protocol/layout.ts';
 import { kindOf } from './admin.ts';
 
@@ -25,6 +26,7 @@ export async function breakStaleLocks(commonDir: string, admin: string | null, i
       .filter((name) => name.endsWith('.lock'))
       .map((name) => join(salvageDir, name)),
   ];
+  failpoint('git.locks.break');
   const deadline = performance.now() + PATIENCE_MS;
   for (const path of paths) {
     while ((await kindOf(path)) !== 'absent' && performance.now() < deadline) await sleep(POLL_MS);

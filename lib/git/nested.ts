@@ -1,5 +1,6 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { failpoint } from '../failpoint.ts';
 import { worktreesDir } from '../protocol/layout.ts';
 import { kindOf, readText, type Worktree } from './admin.ts';
 import { sync } from './durable.ts';
@@ -76,7 +77,9 @@ export async function moveAside(worktree: Worktree, from: string, name: string):
   let to = join(folder, name);
   for (let n = 1; (await kindOf(to)) !== 'absent'; n += 1) to = join(folder, `${name}.${n}`);
   await mkdir(dirname(to), { recursive: true, mode: 0o700 });
+  failpoint('git.aside.move');
   await rename(from, to);
+  failpoint('git.aside.moved');
   await sync(dirname(to));
   return to;
 }
@@ -92,6 +95,7 @@ export async function mendLink(worktree: Worktree): Promise<string[]> {
   if (kind === 'file' && (await readText(link))?.trim() === own) return [];
   const replaced = kind === 'absent' ? [] : [await moveAside(worktree, link, 'worktree.git')];
   await writeFile(link, `${own}\n`);
+  failpoint('git.link.mended');
   return replaced;
 }
 

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { branchRef, checkpointRef, salvageRefPrefix } from '../protocol/layout.ts';
 import { sync } from './durable.ts';
 import { git } from './run.ts';
@@ -85,4 +86,5 @@ export async function moveRefs(
     ...(to === null ? [] : [join(commonDir, 'objects', to.slice(0, 2))]),
   ]);
   for (const folder of new Set(folders)) await sync(folder);
+  failpoint('git.refs.synced');
 }

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { execa } from 'execa';
-import { OrchError } from '../errors.ts';
+import { messageOf, OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 
 const CONFIG = [
   'core.hooksPath=/dev/null',
@@ -57,6 +58,7 @@ export async function git(
     ...(options.gitDir === undefined ? [] : [`--git-dir=${options.gitDir}`]),
     ...(options.workTree === undefined ? [] : [`--work-tree=${options.workTree}`]),
   ];
+  step('git.*.before', args);
   const encoding = options.bytes ? 'latin1' : 'utf8';
   const [file = 'git', ...before] = [...(await tether()), 'git'];
   const result = await execa(file, [...before, ...CONFIG, ...place, ...args], {
@@ -73,11 +75,22 @@ export async function git(
   });
   const { exitCode: code, stdout, stderr } = result;
   if (code !== undefined && !result.isTerminated && (code === 0 || options.answers?.includes(code))) {
+    step('git.*.after', args);
     if (!result.isMaxBuffer) return { code, stdout, stderr };
   }
   const missing = before.length === 0 ? result.code === 'ENOENT' && existsSync(cwd) : code === 127;
   if (missing) throw gitMissing(result.cause);
   throw failure(args, cwd, result);
+}
+
+/** A failpoint that is named by the git command, and fails as that does. */
+function step(place: string, args: readonly string[]): void {
+  const command = args.find((arg) => !arg.startsWith('-')) ?? 'git';
+  try {
+    failpoint(place, command);
+  } catch (cause) {
+    throw new OrchError('GIT_FAILED', `git ${command} failed: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** The parts of NUL-separated output. */

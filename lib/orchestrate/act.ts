@@ -1,5 +1,6 @@
 import { errnoOf, messageOf, OrchError } from '../errors.ts';
 import { launchWorker } from '../executors/launch.ts';
+import { failpoint } from '../failpoint.ts';
 import { judge } from '../process/identity.ts';
 import { killKin } from '../process/kill.ts';
 import { findKin, type Kin } from '../process/kin.ts';
@@ -28,7 +29,14 @@ const ORPHAN_GRACE_MS = 2_000;
  * Does one action, after checking under the lock that its reason still holds.
  * @throws OrchError where orch itself cannot go on (a full disk, a lost role).
  */
-export async function act(
+export async function act(...[world, action, mode, actor]: Parameters<typeof perform>): Promise<Done> {
+  failpoint('orchestrate.*.before', action.type);
+  const done = await perform(world, action, mode, actor);
+  failpoint('orchestrate.*.after', action.type);
+  return done;
+}
+
+async function perform(
   world: World,
   action: Action,
   mode: 'attached' | 'detached',
@@ -242,7 +250,9 @@ function remove(root: string, action: Extract<Action, { type: 'remove' }>, actor
 /** True for a fault that the next pass may not meet: the loop goes on. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof OrchError)
-    return ['LOCK_HELD', 'DISK_FULL', 'IO', 'GIT_FAILED', 'SPAWN_FAILED'].includes(error.code);
+    return ['LOCK_HELD', 'DISK_FULL', 'IO', 'UNSAFE_FOLDER', 'GIT_FAILED', 'SPAWN_FAILED'].includes(
+      error.code,
+    );
   return [
     'EAGAIN',
     'EMFILE',

@@ -1,5 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { messageOf } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { removeWorktree } from '../git/worktree.ts';
 import type { Bystander } from '../process/kin.ts';
 import {
@@ -133,7 +134,9 @@ async function prune(
         why: 'its workstream is merged',
       };
       await done(options.dryRun, action, actions, left, async () => {
+        failpoint('orchestrate.prune.before');
         await withLock(gitLockPath(root), () => removeWorktree(root, id));
+        failpoint('orchestrate.prune.after');
         audit(root, actor, { event: 'remove', workstream: id, why: action.why, path });
       });
     }
@@ -162,7 +165,10 @@ async function prune(
       )
         return;
       // The record last: killed in between, the next reap finds it again.
-      for (const file of files) rmSync(file, { force: true });
+      for (const file of files) {
+        rmSync(file, { force: true });
+        failpoint('orchestrate.old-file.removed');
+      }
       audit(root, actor, { event: 'remove', workstream: id, why, files });
     }),
   );

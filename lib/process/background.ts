@@ -1,3 +1,4 @@
+import { failpoint } from '../failpoint.ts';
 import { spawnGated } from './spawn.ts';
 
 export type BackgroundOrchestrator = {
@@ -22,8 +23,10 @@ export async function startOrchestrator(options: BackgroundOrchestrator): Promis
     mode: 'detached',
   });
   try {
+    failpoint('process.orchestrator.waits');
     await beforeOpen?.(child.pid);
     await child.open();
+    failpoint('process.orchestrator.goes');
   } catch (error) {
     await child.abandon();
     throw error;

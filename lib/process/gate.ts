@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { errnoOf, OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 
 /** The child's side of the gate; `spawn.ts` is the other. The byte tells how the child was launched. */
 export const GATE_BYTE = { attached: 'a', detached: 'd' } as const;
@@ -37,8 +38,10 @@ function pointStdinAtNull(): void {
  * is heard only once this returns; any other has its default effect.
  */
 export function passGate(): 'passed' | 'closed' {
+  failpoint('process.gate.wait');
   const byte = readByte();
   if (byte === null) return 'closed';
+  failpoint('process.gate.passed');
   if (byte === GATE_BYTE.detached) pointStdinAtNull();
   return 'passed';
 }

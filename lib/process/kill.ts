@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { isPid } from './info.ts';
 import type { Kin } from './kin.ts';
 import { isZombie, parseStat } from './proc.ts';
@@ -11,7 +12,9 @@ const STAT_BYTES = 4_096;
 /** ESRCH: gone; EPERM: another user's. */
 function send(pid: number, signal: NodeJS.Signals): 'sent' | 'gone' | 'refused' {
   try {
+    failpoint('process.*.send', signal.toLowerCase());
     process.kill(pid, signal);
+    failpoint('process.*.sent', signal.toLowerCase());
     return 'sent';
   } catch (error) {
     if (errnoOf(error) === 'ESRCH') return 'gone';

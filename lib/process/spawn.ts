@@ -2,6 +2,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { messageOf, OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { GATE_BYTE } from './gate.ts';
 
 export type SpawnOptions = {
@@ -46,6 +47,7 @@ async function launch(options: SpawnOptions, stdin: 'pipe' | 'ignore'): Promise<
     // execa takes any descriptor; its types know those below 10 alone.
     const [stdout, stderr] = fds as [3, 4];
     const args = [...(options.nodeFlags ?? []), options.script, ...options.args];
+    failpoint('process.spawn.before');
     const child = execa(process.execPath, args, {
       cwd: options.cwd,
       env: options.env,
@@ -98,6 +100,7 @@ export async function spawnGated(
   if (pipe instanceof Socket) pipe.unref();
   const open = async (): Promise<void> => {
     if (pipe.destroyed) throw failure(options.script, pipeError ?? 'it ended before its gate was opened');
+    failpoint('process.gate.open');
     await new Promise<void>((resolve, reject) => {
       pipe.write(GATE_BYTE[options.mode], (error) => {
         if (error === null || error === undefined) resolve();
@@ -105,6 +108,7 @@ export async function spawnGated(
       });
     });
     if (options.mode === 'detached') await close(pipe);
+    failpoint('process.gate.opened');
   };
   return { pid, open, abandon: () => close(pipe), exited };
 }

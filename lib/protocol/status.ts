@@ -37,8 +37,15 @@ export const OUTCOMES = [
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
-const seconds = v.number();
-const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+// Finite, and safe: 1e999 is JSON too, but would be written back as null, and 2 ** 53 + 1 as another number.
+const finite = v.pipe(v.number(), v.finite());
+const seconds = finite;
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** A commit, whole: what else a text says (an option, a range) would mean something to git too. */
+const commit = v.pipe(
+  v.string(),
+  v.regex(/^[0-9a-f]{40}(?:[0-9a-f]{24})?$/, 'expected the full id of a commit'),
+);
 const strings = v.array(v.string());
 
 const Reason = v.object({ code: v.string(), message: v.string(), hint: v.nullable(v.string()) });
@@ -50,21 +57,23 @@ const Identity = v.object({
   boot_id: v.string(),
   pid_namespace: v.string(),
   /** Linux: clock ticks since boot, exactly as in `/proc/PID/stat`. Elsewhere: Unix seconds. */
-  start_time: v.number(),
+  start_time: finite,
   /** Session id of the process, where it leads one. */
   session: v.optional(v.nullable(count), null),
   token: v.string(),
 });
 export type Identity = v.InferOutput<typeof Identity>;
 
+export const isIdentity = (value: unknown): value is Identity => v.is(Identity, value);
+
 const ToolRun = v.object({
   task: count,
   tool: v.string(),
   outcome: v.picklist(OUTCOMES),
   seconds,
-  exit_code: v.nullable(v.number()),
+  exit_code: v.nullable(finite),
   tokens: v.nullable(count),
-  cost: v.nullable(v.number()),
+  cost: v.nullable(finite),
   /** Byte ranges in the two logs. */
   log: v.tuple([count, count]),
   err: v.tuple([count, count]),
@@ -87,7 +96,7 @@ const Violation = v.object({
 });
 export type Violation = v.InferOutput<typeof Violation>;
 
-const ToolSession = v.object({ pid: count, start_time: v.number() });
+const ToolSession = v.object({ pid: count, start_time: finite });
 
 const CheckResult = v.object({
   text: v.string(),
@@ -116,8 +125,8 @@ const common = {
   tool_runs: v.array(ToolRun),
   branch: v.string(),
   worktree: v.string(),
-  base: v.nullable(v.string()),
-  head: v.nullable(v.string()),
+  base: v.nullable(commit),
+  head: v.nullable(commit),
   depends_on: strings,
   blocked_by: strings,
   started_at: v.nullable(seconds),
@@ -127,7 +136,7 @@ const common = {
   checks: v.array(CheckResult),
   /** Of all tasks done since the base, earlier attempts included. */
   violations: v.optional(v.array(Violation), []),
-  usage: v.nullable(v.object({ tokens_in: count, tokens_out: count, cost_usd: v.nullable(v.number()) })),
+  usage: v.nullable(v.object({ tokens_in: count, tokens_out: count, cost_usd: v.nullable(finite) })),
   /** How far the sweep for leftover processes reaches; see docs/protocol.md. */
   containment: v.optional(v.string(), 'unknown'),
   /** The next attempt starts from the base, not from the checkpoint; false once its worktree is there. */
@@ -139,7 +148,7 @@ const common = {
 const idle = { pid: v.null(), identity: v.null(), exit_code: v.null() };
 const alive = { pid: count, identity: Identity, exit_code: v.null() };
 /** An ended attempt keeps the identity of its worker: leftovers are found by it. */
-const ended = { pid: v.nullable(count), identity: v.nullable(Identity), exit_code: v.nullable(v.number()) };
+const ended = { pid: v.nullable(count), identity: v.nullable(Identity), exit_code: v.nullable(finite) };
 const explained = { reason: Reason };
 
 /** The schema of a record; types are made from it, and a JSON Schema can be. */
@@ -153,14 +162,14 @@ export const StatusRecordSchema = v.variant('status', [
     ...common,
     ...ended,
     exit_code: v.literal(0),
-    head: v.string(),
+    head: commit,
   }),
   v.looseObject({ status: v.literal('failed'), ...common, ...ended, ...explained }),
   v.looseObject({ status: v.literal('timed_out'), ...common, ...ended, ...explained }),
   v.looseObject({ status: v.literal('stopped'), ...common, ...ended, ...explained }),
   v.looseObject({ status: v.literal('crashed'), ...common, ...ended, ...explained }),
-  v.looseObject({ status: v.literal('merged'), ...common, ...ended, head: v.string() }),
-  v.looseObject({ status: v.literal('conflict'), ...common, ...ended, head: v.string(), ...explained }),
+  v.looseObject({ status: v.literal('merged'), ...common, ...ended, head: commit }),
+  v.looseObject({ status: v.literal('conflict'), ...common, ...ended, head: commit, ...explained }),
 ]);
 
 const BY_STATUS = new Map<unknown, (typeof StatusRecordSchema.options)[number]>(

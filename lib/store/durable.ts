@@ -1,7 +1,8 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { lstat, open, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 
 /** The library takes `false`, its types do not. Without it, it would stat and chown for nothing. */
 const KEEP_OWNER = false as unknown as undefined;
@@ -16,6 +17,18 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** What kind of file `path` is, for the names of failpoints. */
+export function kindOfFile(path: string): string {
+  // A lock that was being made aside ends in a nonce.
+  const name = basename(path).replace(/\.[0-9a-f]{32}$/, '');
+  const own = /^_(\w+)\.(json|pid|lock)$/.exec(name);
+  if (own !== null) return own[2] === 'pid' ? `${own[1]}-pid` : (own[1] ?? '');
+  const [, kind = 'other'] = /\.(json|pid|stop|heartbeat|lock|ndjson)$/.exec(name) ?? [];
+  return kind === 'json' || kind === 'lock' ? 'record' : kind === 'ndjson' ? ndjsonKind(name) : kind;
+}
+
+const ndjsonKind = (name: string): string => (name.startsWith('_') ? 'events' : 'history');
+
 /**
  * Replaces a file so that a reader, a crash or a power cut sees the old text or the new one, never a mixture.
  * The folder is fsynced. Links are not followed.
@@ -23,17 +36,24 @@ export async function syncFolder(folder: string): Promise<void> {
  */
 export async function writeDurably(path: string, text: string): Promise<void> {
   await refuseLink(path);
+  const kind = kindOfFile(path);
   const bytes = Buffer.byteLength(text);
   try {
-    const tmpfileCreated = (temporary: string): void => reserve(temporary, bytes);
+    failpoint('store.*.write', kind);
+    const tmpfileCreated = (temporary: string): void => {
+      reserve(temporary, bytes);
+      failpoint('store.*.reserved', kind);
+    };
     // Lazily: `orch status` reads next to what writes, and never writes.
     const { default: writeFileAtomic } = await import('write-file-atomic');
     await writeFileAtomic(path, text, { fsync: true, chown: KEEP_OWNER, mode: 0o600, tmpfileCreated });
+    failpoint('store.*.renamed', kind);
     // The library does not look at how much was written; a copy-on-write disk may still have run full.
     if ((await stat(path)).size !== bytes) {
       throw new OrchError('DISK_FULL', `${path} was cut short`, { hint: 'Free some space and try again.' });
     }
     await syncFolder(dirname(path));
+    failpoint('store.*.synced', kind);
   } catch (error) {
     // After the rename, too: somebody may have removed the file or its folder meanwhile.
     throw asWriteFault(path, error);

@@ -1,6 +1,7 @@
 import { chmodSync, lstatSync, mkdirSync, type Stats, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { STATE_FOLDERS } from '../protocol/layout.ts';
 import { asWriteFault } from './durable.ts';
 
@@ -17,6 +18,7 @@ export function makeFolders(root: string): void {
     const folder = join(root, name);
     try {
       mkdirSync(folder, { mode: 0o700 });
+      failpoint('store.folder.made');
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw cannotMake(folder, error);
     }
@@ -34,6 +36,7 @@ function hideFromGit(path: string): void {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined || (stats.isFile() && stats.size === 0))
     writeFileSync(path, IGNORE, { mode: 0o600 });
+  failpoint('store.folder.hidden');
 }
 
 const OTHER_HINT = 'orch keeps its state there and writes nowhere else. Move it away and try again.';

@@ -1,7 +1,9 @@
 import { existsSync, lstatSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { judge } from '../process/identity.ts';
+import { isId } from '../protocol/ids.ts';
 import {
   orchestratorLockPath,
   orchestratorPidPath,
@@ -30,6 +32,14 @@ function namesIn(folder: string): string[] {
   }
 }
 
+/** A temporary file is a regular one, and named after a workstream or a file of orch's own. */
+function isTemporary(path: string, name: string): boolean {
+  const owner = TEMPORARY.exec(name)?.[1] ?? '';
+  return (
+    (owner.startsWith('_') || isId(owner)) && lstatSync(path, { throwIfNoEntry: false })?.isFile() === true
+  );
+}
+
 /** Everything in the state folders that an interrupted write may have left. */
 export async function findLeftovers(root: string): Promise<Leftover[]> {
   const found: Leftover[] = [];
@@ -37,6 +47,7 @@ export async function findLeftovers(root: string): Promise<Leftover[]> {
     for (const name of namesIn(folder)) {
       const path = join(folder, name);
       if (TEMPORARY.test(name)) {
+        if (!isTemporary(path, name)) continue;
         // A hold is written by a person's command without a lock: only age tells that nobody writes it any more.
         if (name.startsWith('_hold') && ageMsOf(path) < MOMENT_MS) continue;
         found.push({ path, kind: 'temporary', why: 'a write was interrupted' });
@@ -85,7 +96,9 @@ async function deadLock(path: string, aside: boolean): Promise<string | null> {
 export async function removeLeftover(root: string, leftover: Leftover): Promise<boolean> {
   const remove = async (): Promise<boolean> => {
     if (!existsSync(leftover.path)) return false;
-    rmSync(leftover.path, { recursive: true, force: true });
+    failpoint('store.leftover.remove');
+    rmSync(leftover.path, { force: true });
+    failpoint('store.leftover.removed');
     return true;
   };
   if (leftover.kind === 'lock') return clearDeadLock(leftover.path);

@@ -3,9 +3,10 @@ import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { identify, judge } from '../process/identity.ts';
 import type { Identity } from '../protocol/status.ts';
-import { asWriteFault } from './durable.ts';
+import { asWriteFault, kindOfFile } from './durable.ts';
 
 /**
  * Locks of short critical sections and of the orchestrator's role.
@@ -71,11 +72,18 @@ function decodeParts(name: string): string[] {
   }
 }
 
+/** What is in a lock's folder; never what is in another one that a link leads to. */
+function marksIn(path: string): string[] {
+  if (!fs.lstatSync(path).isDirectory())
+    throw Object.assign(new Error(`${path} is no folder`), { code: 'ENOTDIR' });
+  return fs.readdirSync(path);
+}
+
 /** Who holds the lock: an owner, `free`, or `unknown` where the folder holds something that is not ours. */
 export function lockHolder(path: string): LockOwner | 'free' | 'unknown' {
   let names: string[];
   try {
-    names = fs.readdirSync(path);
+    names = marksIn(path);
   } catch (error) {
     // A file or a link in its place, a folder that may not be read: not free, and nobody's to break.
     return errnoOf(error) === 'ENOENT' ? 'free' : 'unknown';
@@ -102,12 +110,13 @@ async function isOver(owner: LockOwner): Promise<boolean> {
 
 /** Takes the holder's mark away if the holder is proved dead. True if the lock may be tried again at once. */
 async function breakIfDead(path: string): Promise<boolean> {
-  const names = fs.readdirSync(path);
-  for (const name of names) {
+  for (const name of marksIn(path)) {
     const owner = parseOwner(name);
     if (owner === null || !(await isOver(owner))) return false;
     try {
+      failpoint('store.*-lock.break', kindOfFile(path));
       fs.unlinkSync(join(path, name));
+      failpoint('store.*-lock.broken', kindOfFile(path));
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error;
     }
@@ -120,6 +129,7 @@ export async function clearDeadLock(path: string): Promise<boolean> {
   try {
     if (!(await breakIfDead(path))) return false;
     fs.rmdirSync(path);
+    failpoint('store.*-lock.cleared', kindOfFile(path));
     return true;
   } catch (error) {
     // Gone, or taken by the next holder while we looked.
@@ -141,9 +151,13 @@ function take(path: string, owner: string, nonce: string): void {
   const aside = join(dirname(path), `${basename(path)}.${nonce}`);
   // The folder too: whoever deletes `.status` under a live worker loses records, not the work.
   makeFolder(dirname(path));
+  const kind = kindOfFile(path);
+  failpoint('store.*-lock.take', kind);
   fs.mkdirSync(aside, { mode: 0o700 });
   try {
+    failpoint('store.*-lock.unmarked', kind);
     fs.closeSync(fs.openSync(join(aside, owner), 'wx', 0o600));
+    failpoint('store.*-lock.aside', kind);
     fs.renameSync(aside, path);
   } catch (error) {
     fs.rmSync(aside, { recursive: true, force: true });
@@ -172,8 +186,11 @@ async function takeOrBreak(path: string, owner: string, nonce: string): Promise<
 }
 
 function give(path: string, owner: string): void {
+  const kind = kindOfFile(path);
+  failpoint('store.*-lock.give', kind);
   fs.unlinkSync(join(path, owner));
   try {
+    failpoint('store.*-lock.free', kind);
     fs.rmdirSync(path);
   } catch (error) {
     // Somebody took the empty folder already.
@@ -258,6 +275,7 @@ async function retried(take: () => Promise<Release>, boundMs: number): Promise<R
 async function letGo(path: string, nonce: string, release: Release): Promise<void> {
   try {
     await release();
+    failpoint('store.*-lock.given', kindOfFile(path));
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === null || ['ERELEASED', 'ENOTACQUIRED'].includes(errno)) throw error;
@@ -288,6 +306,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>, boundMs 
   const turn = before.then(async () => {
     const release = await takeLock(path, { boundMs });
     try {
+      failpoint('store.*-lock.taken', kindOfFile(path));
       return await work();
     } finally {
       await release();

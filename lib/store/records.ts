@@ -1,5 +1,6 @@
 import { constants, copyFileSync, lstatSync, readdirSync, renameSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { encodeRecord } from '../protocol/encode.ts';
 import { isId } from '../protocol/ids.ts';
 import { recordLockPath, recordPath, statusDir } from '../protocol/layout.ts';
@@ -162,11 +163,13 @@ function keepCopy(root: string, id: string): string {
   const path = recordPath(root, id);
   const stats = lstatSync(path);
   const isCopied = stats.isFile() && stats.size <= READ_MAX_BYTES;
+  failpoint('store.copy.keep');
   for (let number = 1; ; number += 1) {
     const copy = `${path}.unreadable-${number}`;
     try {
       if (isCopied) copyFileSync(path, copy, constants.COPYFILE_EXCL);
       else moveTo(path, copy);
+      failpoint('store.copy.kept');
       return copy;
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;

@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   futimesSync,
   lstatSync,
   openSync,
@@ -10,8 +11,9 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { heartbeatPath, holdPath, pidPath, stopPath } from '../protocol/layout.ts';
-import { asWriteFault, syncFolder, writeDurably } from './durable.ts';
+import { asWriteFault, kindOfFile, syncFolder, writeDurably } from './durable.ts';
 import { readOwnFile } from './open.ts';
 import type { Lease } from './records.ts';
 
@@ -23,8 +25,10 @@ import type { Lease } from './records.ts';
  */
 export function beat(root: string, id: string, awakeSeconds: number): void {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  failpoint('store.heartbeat.write');
   const descriptor = openSync(heartbeatPath(root, id), flags, 0o600);
   try {
+    if (!fstatSync(descriptor).isFile()) throw new OrchError('UNSAFE_FOLDER', 'it is not a regular file');
     // Fixed width, so that no truncation is needed and a full disk cannot take the block away.
     writeSync(descriptor, `${awakeSeconds.toFixed(1).padStart(12)}\n`, 0);
     const now = new Date();
@@ -32,6 +36,7 @@ export function beat(root: string, id: string, awakeSeconds: number): void {
   } finally {
     closeSync(descriptor);
   }
+  failpoint('store.heartbeat.written');
 }
 
 export type Heartbeat = { mtimeMs: number; awakeSeconds: number };
@@ -150,16 +155,22 @@ function orUnreadable<T>(read: () => T): T | 'unreadable' {
   }
 }
 
-/** Removes a file of ours; true if it was there. */
+/** Removes a file of ours; true if it was there. A folder in its place is not ours. */
 export function removeFile(path: string): boolean {
+  const kind = kindOfFile(path);
   try {
+    failpoint('store.*.remove', kind);
     unlinkSync(path);
+    failpoint('store.*.removed', kind);
     return true;
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
+    if (errnoOf(error) === 'ENOENT' || isFolder(path)) return false;
     throw asWriteFault(path, error);
   }
 }
+
+const isFolder = (path: string): boolean =>
+  lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /** Removes the PID file of `id` only if it still names `pid`. */
 export function removePid(root: string, id: string, pid: number): void {

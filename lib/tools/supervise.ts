@@ -1,5 +1,6 @@
 import { execa } from 'execa';
 import { errnoOf } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { killKin } from '../process/kill.ts';
 import type { Kin } from '../process/kin.ts';
 import { BOUND_MESSAGE, type Bound, watchBounds } from './bounds.ts';
@@ -44,6 +45,7 @@ export async function supervise(
   // After the last wait before `watchBounds` listens: an abort in between would be heard by nobody.
   if (supervision.stop.aborted)
     return { how: 'killed', exitCode: null, signal: null, message: 'stopped before it began' };
+  failpoint('tools.program.start');
   const mine = async (): Promise<Kin[]> =>
     (await supervision.kin()).filter((kin) => !earlier.has(`${kin.pid}:${kin.startTime}`));
   const child = execa(file, args, {
@@ -64,9 +66,12 @@ export async function supervise(
   const bound = watchBounds(supervision, mine);
   let first: 'exit' | Bound;
   try {
+    failpoint('tools.program.started');
     first = await Promise.race([child.then(() => 'exit' as const), bound.reached]).finally(bound.close);
+    failpoint('tools.program.ended');
     await endAll(supervision, mine, first === 'exit');
     await noted;
+    failpoint('tools.program.over');
   } catch (error) {
     // Who else is left cannot be seen now; this one is a child that was not waited for, so its number is its own.
     child.kill('SIGKILL');

@@ -1,3 +1,4 @@
+import { failpoint } from '../failpoint.ts';
 import type { CheckpointState } from '../git/chain.ts';
 import { excludeUntracked, restoreTracked } from '../git/tidy.ts';
 import { type PlannedTask, taskText } from '../protocol/plan.ts';
@@ -30,6 +31,7 @@ export async function carryOut(attempt: Attempt, fresh: boolean): Promise<Conclu
   const { root, plan, workstream, reporter, number } = attempt;
   await reporter.progress({ current_task: 'preparing the worktree' });
   const prepared = await prepare(root, plan, workstream, number, fresh);
+  failpoint('worker.worktree.ready');
   if (prepared.salvaged !== null) {
     const why = 'what the attempt before left behind';
     audit(root, attempt.actor, {
@@ -75,6 +77,7 @@ async function setUp(attempt: Attempt, worktree: string): Promise<Conclusion | n
   for (const run of workstream.setup) {
     await reporter.progress({ current_task: `setup: ${run}` });
     process.stdout.write(`orch: setup: ${run}\n`);
+    failpoint('worker.setup.before');
     const supervision = supervisionOf(attempt, taskTimeoutMs(attempt, null));
     const ended = await supervise(
       '/bin/sh',
@@ -95,6 +98,7 @@ async function setUp(attempt: Attempt, worktree: string): Promise<Conclusion | n
     }
   }
   if (workstream.setup.length > 0) {
+    failpoint('worker.setup.after');
     attempt.excluded = await excludeUntracked(attempt.root, workstream.id, attempt.excluded);
     const changed = await restoreTracked(attempt.root, workstream.id, attempt.excluded, headNow(attempt));
     if (changed.length > 0) {
@@ -127,7 +131,9 @@ async function doTask(
   const before = logSizes();
   const begun = performance.now();
   const supervision = supervisionOf(attempt, taskTimeoutMs(attempt, task.timeoutMs));
+  failpoint('worker.tool.before');
   const result = await adapter.run({ task, worktree, env: environmentOf(attempt), supervision });
+  failpoint('worker.tool.after');
   const after = logSizes();
   const toolRun: ToolRun = {
     task: index + 1,
@@ -153,8 +159,10 @@ async function doTask(
     };
   }
   const { head, state } = await saveTask(attempt, { task, toolRun, worktree, previous, base });
+  failpoint('worker.checkpoint.made');
   // The commit is durable before the record names it.
   await reporter.progress({ head, progress: progressOf(attempt, state) });
+  failpoint('worker.checkpoint.told');
   return state;
 }
 

@@ -1,4 +1,5 @@
 import { OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { discardChanges } from '../git/tidy.ts';
 import type { CheckGroup } from '../protocol/plan.ts';
 import type { CheckResult } from '../protocol/status.ts';
@@ -29,6 +30,7 @@ export async function runChecks(
     }
     await attempt.reporter.progress({ current_task: `check: ${check.text}` });
     process.stdout.write(`orch: check: ${check.run}\n`);
+    failpoint('worker.check.before');
     const begun = performance.now();
     const supervision = supervisionOf(attempt, taskTimeoutMs(attempt, null));
     const ended = await supervise(
@@ -38,6 +40,7 @@ export async function runChecks(
       supervision,
     );
     if (ended.how === 'killed') return [{ text: check.text, message: ended.message, code: 'killed' }];
+    failpoint('worker.check.after');
     const passed = ended.how === 'exit' && ended.exitCode === 0;
     await note(attempt, {
       text: check.text,

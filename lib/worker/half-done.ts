@@ -1,4 +1,5 @@
 import { messageOf } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { salvage } from '../git/salvage.ts';
 import { audit } from '../store/events.ts';
 import type { Attempt } from './attempt.ts';
@@ -11,7 +12,9 @@ export async function salvageHalfDone(attempt: Attempt): Promise<string | null> 
   const { root, number, workstream, actor, excluded } = attempt;
   try {
     const why = 'the attempt was cut off';
+    failpoint('worker.salvage.before');
     const commit = await salvage({ root, id: workstream.id, attempt: number, why, exclude: excluded });
+    failpoint('worker.salvage.after');
     if (commit !== null) audit(root, actor, { event: 'salvage', workstream: workstream.id, why, commit });
     return commit;
   } catch (error) {

@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { EXIT_CODE, messageOf, OrchError } from '../errors.ts';
+import { codedFault, EXIT_CODE, messageOf, OrchError } from '../errors.ts';
+import { failpoint, playRole } from '../failpoint.ts';
 import { startOrchestrator } from '../process/background.ts';
 import { passGate, watchParent } from '../process/gate.ts';
 import { killKin } from '../process/kill.ts';
@@ -30,6 +31,7 @@ import { makeReporter } from './report.ts';
 const PARENT_LOST_GRACE_MS = 4_000;
 
 async function main(): Promise<number> {
+  playRole('worker');
   tolerateLog();
   // Before anything else: write-file-atomic and others may swallow a signal that nobody listens to.
   let early: NodeJS.Signals | null = null;
@@ -54,6 +56,7 @@ async function main(): Promise<number> {
   const begun = await changeRecord(root, id, lease, 'worker', actor, { type: 'run' });
   if (!begun.ok) throw new OrchError('LEASE_LOST', `${id} is not this worker's to run`);
   await writePid(pidPath(root, id), process.pid);
+  failpoint('worker.life.begun');
 
   const timeoutMs = workstream.timeoutMs ?? plan.options.timeoutMs;
   const { heartbeatMs } = plan.options;
@@ -90,10 +93,14 @@ async function main(): Promise<number> {
   const event = await lastWord(attempt, fresh);
   life.end();
   if (event === null) return EXIT_CODE.LEASE_LOST;
+  failpoint('worker.rest.end');
   await endWhatIsLeft(attempt);
+  failpoint('worker.word.before');
   await reporter.end(event);
+  failpoint('worker.word.after');
   process.stdout.write(`orch: ${id}: ${reporter.record().status}\n`);
   removeSigns(attempt);
+  failpoint('worker.signs.removed');
   if (begun.record.mode === 'detached') await passOn(root, actor);
   return reporter.record().status === 'completed' ? 0 : 1;
 }
@@ -134,8 +141,9 @@ async function lastWord(attempt: Attempt, fresh: boolean): Promise<LastWord | nu
 const stackOf = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : String(error);
 
-function failure(error: unknown): LastWord {
-  process.stderr.write(`${stackOf(error)}\n`);
+function failure(thrown: unknown): LastWord {
+  process.stderr.write(`${stackOf(thrown)}\n`);
+  const error = codedFault(thrown);
   const coded = error instanceof OrchError;
   const hint = coded
     ? error.hint
@@ -212,10 +220,12 @@ async function endWhatIsLeft(attempt: Attempt): Promise<void> {
 async function passOn(root: string, actor: Actor): Promise<void> {
   // Read again: a launch may have written another plan meanwhile, and died before it had an orchestrator.
   if (!isWorkLeft(root, planInForce(root)) || (await currentOrchestrator(root))?.alive === true) return;
+  failpoint('worker.successor.before');
   const script = join(dirname(realpathSync(process.argv[1] ?? '')), 'orch.js');
   const env = orchestratorEnvironment(process.env);
   const pid = await startOrchestrator({ script, root, env, logPath: orchestratorLogPath(root) });
   audit(root, actor, { event: 'spawn', workstream: null, why: 'nobody orchestrated and work was left', pid });
+  failpoint('worker.successor.after');
 }
 
 main().then(

@@ -1,6 +1,7 @@
 import { cpSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { mergedBase } from '../git/merge.ts';
 import { prepareWorktree, type Prepared as Worktree } from '../git/worktree.ts';
 import { gitLockPath } from '../protocol/layout.ts';
@@ -70,7 +71,9 @@ function copyIn(root: string, worktree: string, path: string): void {
     }
     const target = join(worktree, path);
     mkdirSync(dirname(target), { recursive: true });
+    failpoint('worker.copy.before');
     cpSync(from, target, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+    failpoint('worker.copy.after');
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
     throw new OrchError('WORKTREE_FAILED', `copy: ${path} is not there`, { hint, cause: error });

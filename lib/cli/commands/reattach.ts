@@ -4,6 +4,7 @@ import { newMemory } from '../../orchestrate/observe.ts';
 import type { StatusList } from '../../orchestrate/poll.ts';
 import { settleForeign } from '../../orchestrate/settle-foreign.ts';
 import type { Permissions } from '../../orchestrate/world.ts';
+import { jsonLine } from '../../protocol/text.ts';
 import type { Actor } from '../../store/events.ts';
 import { makeFolders } from '../../store/folders.ts';
 import { takeRole } from '../../store/role.ts';
@@ -94,9 +95,7 @@ function tellAction(
 ): void {
   if (output.json) {
     const at = Date.now() / 1000;
-    process.stdout.write(
-      `${JSON.stringify({ schema: 'orch.event/1', at, event: 'action', ...action, ok, note })}\n`,
-    );
+    process.stdout.write(jsonLine({ schema: 'orch.event/1', at, event: 'action', ...action, ok, note }));
   } else if (!output.quiet) {
     process.stdout.write(`${action.type} ${action.id ?? ''} ${ok ? '' : 'not done '}${note}\n`);
   }

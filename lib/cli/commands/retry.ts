@@ -5,6 +5,7 @@ import { newMemory, type Observation, observe } from '../../orchestrate/observe.
 import { recordOf, type View } from '../../orchestrate/world.ts';
 import { holdPath } from '../../protocol/layout.ts';
 import { isFinal, isSuccess, type StatusRecord } from '../../protocol/status.ts';
+import { jsonLine } from '../../protocol/text.ts';
 import { type Actor, audit } from '../../store/events.ts';
 import { changeRecord, leaseOf, placeOf, UNREADABLE_HINT } from '../../store/records.ts';
 import { removeFile, withdrawStop } from '../../store/signs.ts';
@@ -122,6 +123,6 @@ async function requeue(
 }
 
 function tell(id: string, output: { json: boolean; quiet: boolean }): void {
-  if (output.json) process.stdout.write(`${JSON.stringify({ schema: 'orch.retry/1', workstream: id })}\n`);
+  if (output.json) process.stdout.write(jsonLine({ schema: 'orch.retry/1', workstream: id }));
   else if (!output.quiet) process.stdout.write(`${id}  pending\n`);
 }

@@ -1,0 +1,203 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { killHard, orchestratorOf, stepsOf, tool, untilRuns } from '../rig/ledger.ts';
+import { type Rig, until } from '../rig/repository.ts';
+
+/** Short lives of small plans in which, together, each failpoint is passed by each role that can pass it. */
+
+/** The environment that arms a failpoint or traces them all, and whether it has struck. */
+export type Armed = { env: Record<string, string>; isStruck: () => boolean };
+
+export type Scenario = {
+  name: string;
+  /** The kinds of processes that are struck in it; those of others that take part are left alone. */
+  roles: readonly string[];
+  workstreams: readonly { id: string }[];
+  files?: Readonly<Record<string, string>>;
+  /** Brings the repository to where the command begins. */
+  prepare?: (rig: Rig, armed: Armed) => Promise<void>;
+  command: readonly string[];
+  /** After the strike and before the recovery. */
+  later?: (rig: Rig) => void;
+  /** A person's word is part of it: not all need to complete before another word. */
+  stops?: boolean;
+};
+
+const CONFIG = { 'orch.config.json': JSON.stringify({ heartbeat_interval: '500ms', stop_grace: '2s' }) };
+
+/** Config and plan of a scenario, for `makeRepository`. */
+export function repositoryOf(scenario: Scenario): [unknown, Record<string, string>] {
+  return [{ workstreams: scenario.workstreams }, { ...CONFIG, 'README.md': 'hello\n', ...scenario.files }];
+}
+
+const small = (second = 'two') => [
+  stepsOf('a', ['one', second]),
+  stepsOf('b', ['three'], { depends_on: ['a'] }),
+];
+
+async function launched(rig: Rig, { env, isStruck }: Armed, task: string): Promise<void> {
+  await rig.orch(['launch'], { env });
+  await Promise.race([
+    untilRuns(rig, 'a', task),
+    until(isStruck, { what: `${task} to begin, or the strike`, boundMs: 60_000 }),
+  ]);
+}
+
+/** Everything dies at once, in the middle of a task. */
+async function crashed(rig: Rig): Promise<void> {
+  await launched(rig, { env: {}, isStruck: () => false }, 'two');
+  await killHard(await orchestratorOf(rig));
+  await killHard(rig.pid('a'));
+}
+
+const release = (rig: Rig): void => writeFileSync(join(rig.aside, 'go'), '');
+
+const wild = (id: string, how: string, task: string) => ({
+  id,
+  tasks: [{ run: `sh ${tool('step.sh')} ${task} && sh ${tool('wild.sh')} ${how}` }],
+  files_scope: [`${task}.txt`],
+  copy: ['.env'],
+  setup: ['echo made > made.txt'],
+  acceptance_tests: [{ run: `grep -q whole ${task}.txt` }, { prose: 'It reads well.' }],
+});
+
+/** A record that is garbage, and a worktree that git was killed over. */
+async function litter(rig: Rig): Promise<void> {
+  rig.write('.status/torn.json', '{"status": "runn');
+  rig.write('.git/worktrees/torn/locked', 'orch: at work on torn');
+}
+
+/** Files and processes that only a crash leaves. */
+async function rubbish(rig: Rig): Promise<void> {
+  await crashed(rig);
+  const [owner = ''] = await deadOwner(rig);
+  for (const path of ['.status/a.json.4242', '.pids/a.pid.4243', '.status/_plan.json.4244'])
+    rig.write(path, 'half');
+  rig.write(`.status/old.lock/${owner}`, '');
+  rig.write('.status/nightly.json', '{"status": "running", "last_update": 1764400000.1}\n');
+  rig.write('.pids/nightly.pid', '999999\n');
+}
+
+/** The name of a lock's mark whose holder is dead. */
+async function deadOwner(rig: Rig): Promise<string[]> {
+  const child = rig.start(['reattach', '--no-launch'], {
+    ORCH_FAILPOINT: 'reattach/store.role.taken:kill',
+  });
+  await child.finished;
+  return readdirSync(join(rig.root, '.status/_orchestrator.lock'));
+}
+
+/** As `orch collect` will leave it. */
+async function merged(rig: Rig): Promise<void> {
+  await rig.orch(['launch']);
+  await rig.orch(['wait']);
+  await until(() => rig.processes().length === 0, { what: 'all to end' });
+  const path = join(rig.root, '.status/a.json');
+  writeFileSync(path, readFileSync(path, 'utf8').replace('"completed"', '"merged"'));
+}
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'launch',
+    roles: ['launch', '_orchestrate', 'worker'],
+    workstreams: small(),
+    command: ['launch'],
+  },
+  { name: 'run', roles: ['run', 'worker'], workstreams: small(), command: ['run'] },
+  {
+    name: 'wild',
+    roles: ['launch', '_orchestrate', 'worker'],
+    workstreams: [wild('wild', 'tangle', 'one'), wild('torn', 'vanish', 'two')],
+    files: { '.env': 'KEY=1\n', 'extra.txt': 'as it was\n' },
+    prepare: litter,
+    command: ['launch'],
+  },
+  {
+    name: 'stop',
+    roles: ['stop', 'worker'],
+    workstreams: small('two:go'),
+    prepare: (rig, armed) => launched(rig, armed, 'two'),
+    command: ['stop', 'a'],
+    later: release,
+    stops: true,
+  },
+  {
+    name: 'stop-all',
+    roles: ['stop', '_orchestrate', 'worker'],
+    workstreams: small('two:go'),
+    prepare: (rig, armed) => launched(rig, armed, 'two'),
+    command: ['stop', '--all'],
+    later: release,
+    stops: true,
+  },
+  {
+    name: 'retry',
+    roles: ['retry', '_orchestrate', 'worker'],
+    workstreams: [
+      stepsOf('a', ['one'], { acceptance_tests: [{ run: 'test -e "$ORCH_ROOT.aside/go"' }] }),
+      stepsOf('b', ['three'], { depends_on: ['a'] }),
+    ],
+    prepare: async (rig) => {
+      await rig.orch(['launch']);
+      await rig.orch(['wait']);
+      await rig.orch(['stop', '--all']);
+      await until(() => rig.processes().length === 0, { what: 'all to end' });
+      release(rig);
+    },
+    command: ['retry', 'a'],
+  },
+  {
+    name: 'reap',
+    roles: ['reap'],
+    workstreams: small('two:go'),
+    prepare: rubbish,
+    command: ['reap', '--older-than', '1ms'],
+    later: release,
+  },
+  {
+    name: 'prune',
+    roles: ['reap'],
+    workstreams: [stepsOf('a', ['one'])],
+    prepare: merged,
+    command: ['reap', '--older-than', '1ms'],
+  },
+  {
+    name: 'reattach',
+    roles: ['reattach', '_orchestrate', 'worker'],
+    workstreams: small('two:go'),
+    prepare: async (rig) => {
+      await rubbish(rig);
+      release(rig);
+    },
+    command: ['reattach'],
+  },
+  {
+    name: 'successor',
+    roles: ['_orchestrate', 'worker'],
+    workstreams: small('two:go'),
+    prepare: async (rig, armed) => {
+      await launched(rig, armed, 'two');
+      await killHard(await orchestratorOf(rig));
+      release(rig);
+    },
+    command: ['status'],
+  },
+  {
+    name: 'repair',
+    roles: ['reattach'],
+    workstreams: small('two:go'),
+    prepare: rubbish,
+    command: ['reattach', '--no-launch'],
+    later: release,
+  },
+];
+
+/** True once the repository has no state of orch: a launch that died before it froze its plan. */
+export const isUntouched = (rig: Rig): boolean => !existsSync(join(rig.root, '.status/_plan.json'));
+
+/** Makes the folder for what is noted of a case. */
+export function noteFolder(rig: Rig): string {
+  const folder = join(rig.aside, 'failpoint');
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+// What takes too long for each `npm test`: `npm run failpoints`.
+export default defineConfig({
+  test: {
+    include: ['test/violence/**/*.violence.ts'],
+    pool: 'forks',
+    maxWorkers: 1,
+    maxConcurrency: Number(process.env['ORCH_CONCURRENCY'] ?? 3),
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    reporters: process.env['CI'] ? ['default', 'json'] : ['default'],
+    outputFile: { json: 'failpoints-report.json' },
+  },
+});
