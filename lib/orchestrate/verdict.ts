@@ -9,7 +9,7 @@ import { placeOf, type RecordRead, UNREADABLE_HINT } from '../store/records.ts';
 import { readHeartbeat } from '../store/signs.ts';
 import { verdictOfDeath } from './decide.ts';
 import { type Judgement, lookAtForeign, unknownReason } from './foreign.ts';
-import { isStopAsked } from './observe.ts';
+import { isLauncherGone, isStopAsked } from './observe.ts';
 
 /** What a reattach would settle on; `unknown` where no probe can tell. */
 export type Verdict = Judgement['verdict'];
@@ -161,6 +161,7 @@ async function judgeAlive(
   const { status, reason } = verdictOfDeath(record, {
     stopAsked: tolerant(() => isStopAsked(root, id, record)) === true,
     rebooted: place?.rebooted ?? false,
+    launcherGone: await isLauncherGone(record),
     restartLimit: setting.restartLimit,
   });
   const evidence =
