@@ -1,6 +1,6 @@
 import { errnoOf, OrchError } from '../errors.ts';
 import { judge, locate } from '../process/identity.ts';
-import { origin } from '../process/system.ts';
+import { isFrozen, origin } from '../process/system.ts';
 import { recordPath } from '../protocol/layout.ts';
 import type { ForeignRecord } from '../protocol/parse.ts';
 import type { PlannedWorkstream } from '../protocol/plan.ts';
@@ -145,7 +145,12 @@ async function judgeAlive(
   const liveness = await judge(record.pid, record.identity);
   if (liveness === 'same') {
     const isStale = record.status === 'running' && age !== null && age > setting.staleSeconds;
-    return agreed(record.status, false, true, isStale ? staleReason(id, age) : record.reason);
+    return agreed(
+      record.status,
+      false,
+      true,
+      isStale ? await staleReason(id, record.pid, age) : record.reason,
+    );
   }
   const place = await whereabouts(record);
   if (liveness === 'unknown') {
@@ -169,7 +174,12 @@ async function judgeAlive(
   return { alive: false, verdict: status, final: false, evidence, reason };
 }
 
-function staleReason(id: string, ageSeconds: number): Reason {
+async function staleReason(id: string, pid: number, ageSeconds: number): Promise<Reason> {
+  if (await isFrozen(pid)) {
+    const message = `its worker (pid ${pid}) is stopped by a signal since about ${Math.round(ageSeconds)} s`;
+    const hint = `\`kill -CONT ${pid}\` lets it go on; \`orch stop ${id}\` ends it now, an orchestrator at its timeout.`;
+    return { code: 'stale_heartbeat', message, hint };
+  }
   const message = `its worker lives, but its last heartbeat is ${Math.round(ageSeconds)} s old`;
   return {
     code: 'stale_heartbeat',
