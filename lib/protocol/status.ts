@@ -204,7 +204,7 @@ export function isAliveState(record: StatusRecord): record is AliveRecord {
 }
 
 /** So that a launcher that dies each time does not go on for ever. */
-export const CUT_OFFS_MAX = 10;
+const CUT_OFFS_MAX = 10;
 
 /** Automatic restarts that a workstream has in all; a launch that was cut off costs none of `restartLimit`. */
 export function allowedRestarts(record: StatusRecord, restartLimit: number): number {
