@@ -1,6 +1,6 @@
 import { ENV } from '../protocol/layout.ts';
 import type { Identity } from '../protocol/status.ts';
-import { addCwdKin } from './cwd.ts';
+import { addCwdKin, isOfOrchestrator } from './cwd.ts';
 import { carriesToken, locate } from './identity.ts';
 import { hasWord, type ProcessInfo } from './info.ts';
 import {
@@ -58,7 +58,8 @@ function addBranded(scene: Scene): void {
     const scoped = scopeOf(scene.root, info.cgroup);
     const limited = info.limitMark === null ? undefined : owners.get(info.limitMark);
     const owner = scoped ?? limited;
-    if (owner === undefined || !mayBelong(scene, info, owner.token)) continue;
+    if (owner === undefined || !mayBelong(scene, info, owner.token) || isOfOrchestrator(scene, info))
+      continue;
     claim(scene, info, { ...owner, proof: scoped === null ? 'limit' : 'scope' });
   }
 }

@@ -47,7 +47,7 @@ A sweep goes with every tier. In all of them the worker itself stays outside: it
 ## The zoo
 
 After a command that left them behind (*end*), after \`orch stop\` (*stop*), and after \`kill -9\` of the worker and then
-\`orch reap\` (*kill*).
+\`orch reap\` (*kill*). The first two columns are without \`prlimit\`, so that each tier shows what it can do by itself.
 
 `;
 
