@@ -32,6 +32,8 @@ export type FaultCode =
   | 'bad_env'
   | 'bad_duration'
   | 'bad_priority'
+  | 'bad_limits'
+  | 'bad_sandbox'
   | 'bad_scope'
   | 'bad_text'
   | 'misnamed_field'
