@@ -3,8 +3,8 @@ import type { FrozenPlan } from './plan.ts';
 
 /**
  * What a frozen plan must be for a program to go by it: its ids become paths, its texts arguments of git, its
- * numbers bounds. Fields of a later version are let pass. Not valibot: that costs `orch status` 30 ms per 1,000
- * workstreams, this 2 ms.
+ * numbers bounds. Fields of a later version are let pass. Not valibot: that cost `orch status` 32 ms per 1,000
+ * workstreams, this 14 ms.
  */
 
 type Test = (value: unknown) => boolean;
