@@ -12,7 +12,7 @@ import { type World, type WorldName, worldOf } from './worlds.ts';
 
 const ROUND = fileURLToPath(new URL('one-round.ts', import.meta.url));
 /** Far beyond all bounds inside. */
-const HANGS_MS = 900_000;
+const HANGS_MS = 1_800_000;
 /** init of the namespace: takes in orphans, and ends when the round does, with all that is left. */
 const INIT = '"$@" & wait $!';
 
@@ -28,9 +28,11 @@ const SPACES: Record<World['space'], readonly string[]> = {
 export type Finished = RoundReport & { world: WorldName };
 
 const atWork = new Set<ChildProcess>();
+let isStopped = false;
 
 /** Asks the rounds at work to end; they clean up. */
 export function stopRounds(): void {
+  isStopped = true;
   for (const child of atWork) child.kill('SIGTERM');
 }
 
@@ -58,7 +60,9 @@ export async function runInSpace(order: Omit<Order, 'report'>): Promise<Finished
   atWork.delete(child);
   const seconds = (performance.now() - begun) / 1_000;
   if (!existsSync(report)) {
-    const err = readFileSync(join(temp, 'round.err'), 'utf8').trim().slice(-600);
+    // With its namespace all processes and mounts of the round went.
+    if (isStopped) rmSync(temp, { recursive: true, force: true, maxRetries: 5 });
+    const err = isStopped ? '' : readFileSync(join(temp, 'round.err'), 'utf8').trim().slice(-600);
     const what = `the round ended (${how}) without a report: ${err}`;
     return {
       ...NOTHING,

@@ -51,7 +51,16 @@ const built = mkdtempSync(join(tmpdir(), 'orch-chaos-built-'));
 cpSync(dirname(options.orch), built, { recursive: true });
 const orch = join(built, basename(options.orch));
 
-const failpoints = traceFailpoints(orch);
+const stop = new AbortController();
+process.on('exit', () => rmSync(built, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    stop.abort();
+    stopRounds();
+  });
+}
+
+const failpoints = await traceFailpoints(orch, stop.signal);
 
 type Wanted = { seed: number; round: number; only: readonly string[] };
 
@@ -59,10 +68,8 @@ const begun = performance.now();
 const all = newTally();
 const worlds: Record<string, number> = {};
 const finished: Finished[] = [];
-let isStopped = false;
-
 function* wanted(): Generator<Wanted> {
-  if (options.kept) return yield* KEPT;
+  if (options.kept) yield* KEPT;
   if (options.round !== undefined) return yield { seed, round: number(options.round, 0), only };
   const rounds = number(options.rounds, Number.POSITIVE_INFINITY);
   const kills = number(options.kills, Number.POSITIVE_INFINITY);
@@ -76,7 +83,7 @@ const repeat = (one: Wanted): string =>
 
 async function lane(queue: Generator<Wanted>): Promise<void> {
   for (const one of queue) {
-    if (isStopped) return;
+    if (stop.signal.aborted) return;
     const world = decideWorld(one.seed, one.round, one.only);
     const lack = worldOf(world).lack();
     if (lack !== null) {
@@ -84,7 +91,7 @@ async function lane(queue: Generator<Wanted>): Promise<void> {
       continue;
     }
     const found = await runInSpace({ ...one, world, orch, failpoints, keep: options.keep });
-    if (isStopped) return;
+    if (stop.signal.aborted) return;
     finished.push(found);
     addTally(all, found.tally);
     count(worlds, world);
@@ -127,13 +134,6 @@ function summary(): string {
   ].join('\n');
 }
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    isStopped = true;
-    stopRounds();
-  });
-}
-
 process.stdout.write(
   `chaos with seed ${seed}: worlds ${WORLD_NAMES.join(', ')}; ${failpoints.length} failpoints\n`,
 );
@@ -144,9 +144,8 @@ clearInterval(ticker);
 const numFailedTests = failed().length;
 const numPassedTests = finished.length - numFailedTests;
 const counts = { numPassedTests, numFailedTests, numPendingTests: 0, numTodoTests: 0 };
-process.on('exit', () => rmSync(built, { recursive: true, force: true }));
 if (options.report !== undefined) {
   writeFileSync(options.report, JSON.stringify({ ...counts, seed, tally: all, worlds, rounds: finished }));
 }
 process.stdout.write(`\n${summary()}\n${numPassedTests} passed, ${numFailedTests} failed\n`);
-process.exitCode = isStopped ? 130 : numFailedTests > 0 || numPassedTests === 0 ? 1 : 0;
+process.exitCode = stop.signal.aborted ? 130 : numFailedTests > 0 || numPassedTests === 0 ? 1 : 0;

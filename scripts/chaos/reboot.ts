@@ -36,6 +36,7 @@ export const REBOOT: Action = {
       const file = join(stage.shop.aside, 'boot-id');
       writeFileSync(file, `${randomUUID()}\n`);
       execFileSync('mount', ['--bind', file, BOOT_ID]);
+      stage.cleanup.push(() => void execFileSync('umount', ['--lazy', BOOT_ID]));
       count(stage.tally.deeds, 'reboot');
       stage.note('rebooted');
       await placeBystanders(stage);

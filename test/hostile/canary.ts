@@ -61,7 +61,7 @@ async function endAll(children: readonly ChildProcess[]): Promise<void> {
 }
 
 /** Kind, mode, size, time of change and content of everything under `folder`, that folder itself included. */
-export function treeOf(folder: string): Record<string, string> {
+function treeOf(folder: string): Record<string, string> {
   const tree: Record<string, string> = {};
   const paths = readdirSync(folder, { recursive: true, withFileTypes: true }).map((entry) =>
     join(entry.parentPath, entry.name),

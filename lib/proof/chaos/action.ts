@@ -35,7 +35,7 @@ export function scheduleOf(
   once: readonly Action[],
 ): Step[] {
   const steps: Step[] = [];
-  for (let left = random.between(24, 64); left > 0; left -= 1) {
+  for (let left = random.between(16, 40); left > 0; left -= 1) {
     const action = pickAction(random, actions);
     if (action === undefined) break;
     steps.push(decideStep(random, ids, action));

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { worktreePath } from '../../protocol/layout.ts';
 import { bystander } from '../processes.ts';
@@ -24,6 +24,8 @@ export async function placeBystanders(stage: Stage): Promise<void> {
   await note(stage, stranger.pid, 'a stranger in the repository');
   if (process.platform !== 'linux' || !existsSync(SCRIPT)) return;
   const pidFile = join(aside, 'shell.pid');
+  // After a reboot it names one who is gone.
+  rmSync(pidFile, { force: true });
   const worktree = worktreePath(root, stage.ids[0] ?? '');
   const shell = `echo $$ > '${pidFile}'; tries=2000; until cd '${worktree}' 2> /dev/null || [ $tries = 0 ]; do tries=$((tries-1)); sleep 0.3; done; exec sleep ${LIFE}`;
   const terminal = spawn(SCRIPT, ['--quiet', '--command', shell, '/dev/null'], {

@@ -10,8 +10,8 @@ export const ENDINGS = ['all die', 'commands die', 'nobody dies'] as const;
 export type Ending = (typeof ENDINGS)[number];
 
 /** Beside a busy machine. What is not over by then is a fault, or hangs. */
-const COMMAND_BOUND_MS = 90_000;
-const REATTACH_BOUND_MS = 240_000;
+const COMMAND_BOUND_MS = 180_000;
+const REATTACH_BOUND_MS = 480_000;
 
 /** Ends the violence: what is frozen goes on, what was done to the machine is undone. */
 async function calm(stage: Stage, ending: Ending): Promise<void> {

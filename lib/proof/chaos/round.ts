@@ -64,6 +64,7 @@ function decideRound(options: Pick<RoundOptions, 'seed' | 'round' | 'actions' | 
   const config = {
     max_parallel: random.between(1, 4),
     restart: random.pick([0, 2, 2, 3, 6]),
+    containment: random.pick(['auto', 'sweep']),
     heartbeat_interval: random.pick(['200ms', '1s', '5s']),
     stop_grace: random.pick(['500ms', '2s', '10s']),
   };
@@ -187,7 +188,7 @@ async function commit(
 /** Often enough to meet a torn record, seldom enough to leave the machine to the round. */
 const RECORDS_EVERY_MS = 20;
 const PROCESSES_EVERY_MS = 500;
-const WARM_UP_MS = 6_000;
+const WARM_UP_MS = 15_000;
 
 async function untilAtWork(stage: Stage): Promise<void> {
   for (const end = performance.now() + WARM_UP_MS; performance.now() < end; await sleep(50)) {

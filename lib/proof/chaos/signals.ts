@@ -12,13 +12,24 @@ const TARGETS = [
   ...(['command', 'tool', 'tool', 'git', 'git', 'git'] as const),
 ] as const satisfies readonly Role[];
 
+const AIM_MS = 2_500;
+const LOOK_MS = 40;
+
+/**
+ * A process of that role, as soon as there is one; after a while anybody. Workers, their tools and git are what
+ * matters most, and live only now and then.
+ */
 async function aim(stage: Stage, role: Role, thousandth: number): Promise<Ours | undefined> {
-  const all = await listOurs(stage.mark);
-  // With everybody dead, somebody comes back: else the rest of the schedule would hit nothing.
-  if (all.length === 0) startCommand(stage, ['reattach']);
-  const wanted = all.filter((one) => one.role === role);
-  // Who does not live now is not waited for: somebody else is hit.
-  return chosen(wanted.length > 0 ? wanted : all, thousandth);
+  let all: Ours[] = [];
+  for (const end = performance.now() + AIM_MS; performance.now() < end; await sleep(LOOK_MS)) {
+    all = await listOurs(stage.mark);
+    const wanted = all.filter((one) => one.role === role);
+    if (wanted.length > 0) return chosen(wanted, thousandth);
+    if (role === 'command' || role === 'launcher') break;
+    // With everybody dead somebody comes back: else there would be nothing to hit any more.
+    if (all.length === 0) startCommand(stage, ['reattach']);
+  }
+  return chosen(all, thousandth);
 }
 
 function nameOf({ role, verb }: Ours): string {

@@ -46,7 +46,7 @@ async function call(stage: Stage, { args, killAfterMs }: Call): Promise<void> {
 /** One to four commands at once; some are killed at a random moment of their short lives. */
 export const COMMANDS: Action = {
   name: 'commands',
-  weight: 30,
+  weight: 18,
   decide(random, ids) {
     const calls = Array.from({ length: random.chance(70) ? 1 : random.between(2, 4) }, () =>
       decideCall(random, ids),

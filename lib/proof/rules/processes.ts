@@ -25,7 +25,11 @@ export function judgeSignals(evidence: Evidence): Violation[] {
     if (event.event === 'signal') return signalFaults(evidence, event);
     return event.event === 'remove' ? removeFaults(evidence, event) : [];
   });
-  return [...dead, ...events5, ...evidence.workstreams.flatMap(({ id }) => settledAlive(events, id))];
+  const alive = evidence.workstreams.flatMap(({ id }) => [
+    ...settledAlive(events, id),
+    ...livesOn(evidence, id),
+  ]);
+  return [...dead, ...events5, ...alive];
 }
 
 const broken = (workstream: string | null, what: string): Violation => ({ guarantee: 5, workstream, what });
@@ -82,4 +86,17 @@ function settledAlive(events: readonly EventFact[], id: string): Violation[] {
     if (to === 'starting') settled.delete(`${worker}${String(attempt)}`);
   }
   return found;
+}
+
+/** Reasons that only those write who have proved a worker dead. */
+const PROVED_DEAD = new Set(['lost', 'never_started', 'rebooted']);
+
+/** The record says that the worker is gone, and there it is. */
+function livesOn(evidence: Evidence, id: string): Violation[] {
+  const record = recordOf(evidence, id);
+  if (record?.identity == null || !PROVED_DEAD.has(record.reason?.code ?? '')) return [];
+  const { token } = record.identity;
+  const worker = evidence.remaining.find((one) => one.kind === 'worker' && one.token === token);
+  if (worker === undefined || isAliveState(record)) return [];
+  return [broken(id, `it is ${record.status} (${record.reason?.code}), but its worker ${worker.pid} lives`)];
 }
