@@ -5,13 +5,14 @@ import { audit } from '../store/events.ts';
 import type { Attempt } from './attempt.ts';
 
 /**
- * Keeps the uncommitted edits of an attempt that is cut off: the salvage commit, or null if there was nothing.
+ * Keeps what an attempt that did not complete leaves, edits and commits beside the branch: the salvage commit, or
+ * null if there was nothing.
  * Where it fails the edits stay in the worktree, and the next attempt salvages them before it touches anything.
  */
 export async function salvageHalfDone(attempt: Attempt): Promise<string | null> {
   const { root, number, workstream, actor, excluded } = attempt;
   try {
-    const why = 'the attempt was cut off';
+    const why = 'the attempt ended before its task was done';
     failpoint('worker.salvage.before');
     const commit = await salvage({ root, id: workstream.id, attempt: number, why, exclude: excluded });
     failpoint('worker.salvage.after');

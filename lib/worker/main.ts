@@ -135,7 +135,7 @@ async function lastWord(attempt: Attempt, fresh: boolean): Promise<LastWord | nu
   } catch (error) {
     const interruption = attempt.life.interruption();
     if (interruption?.cause === 'lease_lost') return null;
-    if (interruption === null) return failure(error);
+    if (interruption === null) return ended(attempt, failure(error));
     // The interruption is the reason; what failed under it may be why.
     process.stderr.write(`${stackOf(error)}\n`);
     conclusion = { status: 'interrupted' };
@@ -144,7 +144,13 @@ async function lastWord(attempt: Attempt, fresh: boolean): Promise<LastWord | nu
   if (conclusion.status === 'completed')
     return { type: 'complete', head: conclusion.head, reason: conclusion.reason };
   const { status, exitCode, signal, reason } = conclusion;
-  return { type: 'end', status, exitCode, signal, reason };
+  return ended(attempt, { type: 'end', status, exitCode, signal, reason });
+}
+
+/** Nobody may ever retry it: commits beside the branch must not hang on a reflog until somebody does. */
+async function ended(attempt: Attempt, word: LastWord): Promise<LastWord> {
+  await salvageHalfDone(attempt);
+  return word;
 }
 
 const stackOf = (error: unknown): string =>

@@ -1,2 +1,9 @@
 /** Rounds that once broke a guarantee, and what was wrong. CI repeats them. */
-export const KEPT: readonly { seed: number; round: number; only: readonly string[]; found: string }[] = [];
+export const KEPT: readonly { seed: number; round: number; only: readonly string[]; found: string }[] = [
+  {
+    seed: 51,
+    round: 9,
+    only: [],
+    found: 'A failed attempt left a commit beside the branch to a reflog; see test/e2e/run-strays.test.ts.',
+  },
+];

@@ -12,8 +12,8 @@ const TARGETS = [
   ...(['command', 'tool', 'tool', 'git', 'git', 'git'] as const),
 ] as const satisfies readonly Role[];
 
-const AIM_MS = 2_500;
-const LOOK_MS = 40;
+const AIM_MS = 1_500;
+const LOOK_MS = 60;
 
 /**
  * A process of that role, as soon as there is one; after a while anybody. Workers, their tools and git are what
