@@ -77,7 +77,8 @@ function orGone<T>(read: () => T): T | null {
   try {
     return read();
   } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
+    // EACCES: init of the machine shows its namespaces to nobody.
+    if (['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
     throw error;
   }
 }
