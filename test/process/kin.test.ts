@@ -279,6 +279,21 @@ describe.runIf(onLinux)('findKin in made-up tables', () => {
     expect(kin.find(({ pid }) => pid === 704)?.proof).toBe('marker');
   });
 
+  it('takes nothing for the worker that only has its token among its words', async () => {
+    const early = createToken();
+    const table = [
+      made(500, { startTime: 1_000, environ: marked(), command: `node worker.js A 1 ${token}` }),
+      made(710, { environ: marked(), command: `sh child.sh plain A 1 1 run ${token}` }),
+      made(711, { environ: marked(), command: `node worker.js A 1 ${token}` }),
+      made(712, { environ: marked(early), command: `node worker.js A 2 ${early}` }),
+      made(713, { environ: marked(early), command: `show ${early}` }),
+    ];
+    const found = { 500: 'worker', 710: 'marker', 711: 'marker', 712: 'worker', 713: 'marker' };
+    expect(await proofs(table)).toEqual(found);
+    const { kin } = await findKin(root, [trace], table.slice(1, 3));
+    expect(kin.map(({ ofLiveWorker }) => ofLiveWorker)).toEqual([false, false]);
+  });
+
   it('never names itself, its ancestors or init', async () => {
     const environ = marked();
     const table = [

@@ -187,6 +187,16 @@ const BREAKS: [Guarantee, string, (evidence: Evidence) => void][] = [
 
   [
     5,
+    'the tools of a live worker were signalled',
+    (e) => {
+      const end = the(e.events.pop());
+      tell(e, { event: 'signal', signal: 'SIGTERM', pid: 9, proof: 'marker', token: A_TOKEN(e, 3) });
+      tell(e, { actor: worker(3), from: 'running', to: 'failed', attempt: 3, pid: 1_003 });
+      e.events.push(end);
+    },
+  ],
+  [
+    5,
     'settled as dead, but it lives',
     (e) => {
       edit(e, 'A', { status: 'crashed', restarts: 2, reason: { code: 'lost', message: 'x', hint: null } });
