@@ -4,7 +4,7 @@ import { orchestrate, PERMISSIONS } from '../orchestrate/loop.ts';
 import { newMemory } from '../orchestrate/observe.ts';
 import { passGate } from '../process/gate.ts';
 import type { Actor } from '../store/events.ts';
-import { takeRole } from '../store/role.ts';
+import { currentOrchestrator, type Role, takeRole } from '../store/role.ts';
 import { tolerateLog } from '../store/tolerate-log.ts';
 
 const ROLE_BOUND_MS = 30_000;
@@ -29,7 +29,7 @@ export async function orchestrateInBackground(root: string): Promise<number> {
       log(`lost the role: ${error.message}`);
       stop.abort();
     };
-    const role = await takeRole(root, actor, ROLE_BOUND_MS, onLost);
+    const role = await inherit(root, actor, onLost, stop.signal);
     log(`orchestrating as pid ${process.pid}`);
     const memory = newMemory();
     const onDone = tellChanges(log);
@@ -50,6 +50,25 @@ export async function orchestrateInBackground(root: string): Promise<number> {
       return 0;
     }
     throw error;
+  }
+}
+
+/** Waits on while the file names this process as the heir: its launcher may stand still with the lock in hand. */
+async function inherit(
+  root: string,
+  actor: Actor,
+  onLost: (error: Error) => void,
+  stop: AbortSignal,
+): Promise<Role> {
+  for (;;) {
+    try {
+      return await takeRole(root, actor, ROLE_BOUND_MS, onLost);
+    } catch (error) {
+      const isBusy = error instanceof OrchError && error.code === 'BUSY';
+      if (!isBusy || stop.aborted) throw error;
+      const named = await currentOrchestrator(root);
+      if (named?.pid !== process.pid || named.alive !== true) throw error;
+    }
   }
 }
 
