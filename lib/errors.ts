@@ -18,6 +18,7 @@ export const EXIT_CODE = {
   WORKTREE_TAKEN: 2,
   DEFINITION_CHANGED: 2,
   NO_TOOL: 2,
+  NO_CONTAINMENT: 2,
   /** Only its owner may do that to a worker that orch did not start. */
   FOREIGN_WORKER: 2,
   /** Nothing to act on. */

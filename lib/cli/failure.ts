@@ -1,5 +1,5 @@
 import { codedFault, EXIT_CODE, messageOf, OrchError } from '../errors.ts';
-import { escapeControls } from '../protocol/text.ts';
+import { escapeControls, jsonLine } from '../protocol/text.ts';
 
 const REPORT_HINT = 'This is a fault of orch. Please report it with the stack above.';
 
@@ -17,7 +17,7 @@ export function reportFailure(thrown: unknown, json: boolean): number {
 
 function tell(code: string, message: string, hint: string | null, json: boolean): void {
   if (json) {
-    process.stderr.write(`${JSON.stringify({ error: { code, message, hint } })}\n`);
+    process.stderr.write(jsonLine({ error: { code, message, hint } }));
     return;
   }
   // Lists of faults come as lines of their own; everything else that could move the cursor is made visible.

@@ -3,7 +3,7 @@ import { OrchError } from '../errors.ts';
 import { orchestratorLogPath, pidPath } from '../protocol/layout.ts';
 import type { FrozenPlan } from '../protocol/plan.ts';
 import { isAliveState, type StatusRecord } from '../protocol/status.ts';
-import { escapeControls } from '../protocol/text.ts';
+import { escapeControls, jsonLine } from '../protocol/text.ts';
 import { readRecord } from '../store/records.ts';
 import { currentOrchestrator } from '../store/role.ts';
 import { readPid } from '../store/signs.ts';
@@ -32,7 +32,7 @@ export async function firstReports(
       attempt: record.attempt,
       reason: record.reason,
     }));
-    process.stdout.write(`${JSON.stringify({ schema: 'orch.launch/1', run: plan.run, workstreams })}\n`);
+    process.stdout.write(jsonLine({ schema: 'orch.launch/1', run: plan.run, workstreams }));
   } else if (!output.quiet) {
     for (const { workstream, status, pid, worktree } of begun) {
       process.stdout.write(`${workstream}  ${status}${pid === null ? '' : `  pid ${pid}`}  ${worktree}\n`);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HOLDS, pollStatus, type StatusList } from '../orchestrate/poll.ts';
 import type { WorkstreamStatus } from '../orchestrate/verdict.ts';
+import { jsonLine } from '../protocol/text.ts';
 import { requireShown } from './known.ts';
 import { changeLine, screenOf } from './render.ts';
 
@@ -136,7 +137,7 @@ function tell(status: WorkstreamStatus, at: number, options: FollowOptions): voi
       current_task,
       reason,
     };
-    process.stdout.write(`${JSON.stringify(event)}\n`);
+    process.stdout.write(jsonLine(event));
   } else if (!options.quiet) {
     process.stdout.write(`${changeLine(status, at, screenOf(options.color ?? true))}\n`);
   }

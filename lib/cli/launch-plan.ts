@@ -26,14 +26,22 @@ import {
   STATE_FOLDERS,
   worktreePath,
 } from '../protocol/layout.ts';
-import { DEFAULT_OPTIONS, type FrozenPlan, type PlanOptions, taskText } from '../protocol/plan.ts';
+import {
+  DEFAULT_OPTIONS,
+  type FrozenPlan,
+  type PlannedWorkstream,
+  type PlanOptions,
+  taskText,
+} from '../protocol/plan.ts';
 import { isSuccess } from '../protocol/status.ts';
+import { escapeControls, jsonLine } from '../protocol/text.ts';
 import { type Actor, audit } from '../store/events.ts';
 import { makeFolders, refuseTracked } from '../store/folders.ts';
 import { writePlan } from '../store/plans.ts';
 import { readRecord } from '../store/records.ts';
 import { type Role, takeRole } from '../store/role.ts';
 import { removeFile } from '../store/signs.ts';
+import { asksForContainment, chooseContainment, limitsFor } from '../tools/choose.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
 import { configOf } from './config.ts';
 import { firstReports } from './first-reports.ts';
@@ -97,6 +105,7 @@ export async function freezePlan(
   });
   const base = await resolveCommit(root, request.base);
   if (!dryRun) {
+    await refuseUncontained(options, workstreams);
     await refuseDirty(root, request.allowDirty);
     refuseTracked(await trackedUnder(root, STATE_FOLDERS));
     makeFolders(root);
@@ -181,11 +190,29 @@ function warnOfOthers(ids: readonly string[]): void {
   );
 }
 
+/** What a person asked for is given or refused, before anything is launched. */
+async function refuseUncontained(
+  options: PlanOptions,
+  workstreams: readonly PlannedWorkstream[],
+): Promise<void> {
+  const warnings = new Set<string>();
+  for (const workstream of workstreams) {
+    if (!asksForContainment(options, workstream) && limitsFor(options, workstream) === null) continue;
+    const choice = await chooseContainment(options, workstream);
+    if (!choice.ok) {
+      const { message, hint } = choice.reason;
+      throw new OrchError('NO_CONTAINMENT', `${workstream.id}: ${message}`, { hint: hint ?? '' });
+    }
+    if (choice.unenforced !== null) warnings.add(`limits are not enforced: ${choice.unenforced}`);
+  }
+  for (const text of warnings) process.stderr.write(`orch: warning: ${text}\n`);
+}
+
 async function refuseDirty(root: string, allowed: boolean): Promise<void> {
   if (allowed) return;
   const changed = await hasTrackedChanges(root);
   if (changed.length === 0) return;
-  const names = `${changed.slice(0, 3).join(', ')}${changed.length > 3 ? `, … (${changed.length})` : ''}`;
+  const names = `${changed.slice(0, 3).map(escapeControls).join(', ')}${changed.length > 3 ? `, … (${changed.length})` : ''}`;
   const hint = 'The workstreams would not see them. Commit or stash them, or add --allow-dirty.';
   throw new OrchError('DIRTY_CHECKOUT', `there are uncommitted changes: ${names}`, { hint });
 }
@@ -201,9 +228,7 @@ export function showDryRun(root: string, plan: FrozenPlan, json: boolean): numbe
       depends_on,
       tasks: tasks.map(taskText),
     }));
-    process.stdout.write(
-      `${JSON.stringify({ schema: 'orch.dry-run/1', base, options, waves, workstreams: list })}\n`,
-    );
+    process.stdout.write(jsonLine({ schema: 'orch.dry-run/1', base, options, waves, workstreams: list }));
     return 0;
   }
   process.stdout.write(`Base ${base}. Nothing is touched; a launch would do this:\n`);

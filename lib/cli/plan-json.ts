@@ -1,5 +1,6 @@
 import type { Fault } from '../plan/fault.ts';
 import { wavesOf } from '../plan/graph.ts';
+import type { Limits, Sandbox } from '../protocol/containment.ts';
 import type { Check, PlannedTask, PlannedWorkstream } from '../protocol/plan.ts';
 import { toolsFor } from '../tools/registry.ts';
 
@@ -28,7 +29,7 @@ export function planJson(
 }
 
 function workstreamJson(workstream: PlannedWorkstream, tool: string[] | null) {
-  const { tasks, checks, timeoutMs, taskTimeoutMs, env, ...rest } = workstream;
+  const { tasks, checks, timeoutMs, taskTimeoutMs, env, limits, sandbox, ...rest } = workstream;
   return {
     ...rest,
     tool: rest.tool ?? tool,
@@ -38,8 +39,20 @@ function workstreamJson(workstream: PlannedWorkstream, tool: string[] | null) {
     ),
     timeout: secondsOf(timeoutMs),
     task_timeout: secondsOf(taskTimeoutMs),
+    limits: limitsJson(limits ?? null),
+    sandbox: sandboxJson(sandbox ?? null),
     env: Object.fromEntries(Object.keys(env).map((name) => [name, MASK])),
   };
+}
+
+function limitsJson(limits: Limits | null) {
+  if (limits === null) return null;
+  const { memoryBytes: memory, cpuPercent, bestEffort: best_effort } = limits;
+  return { memory, cpu: cpuPercent === null ? null : `${cpuPercent}%`, best_effort };
+}
+
+function sandboxJson(sandbox: Sandbox | null) {
+  return sandbox?.kind === 'bwrap' ? { ...sandbox, network: sandbox.network ? 'on' : 'off' } : sandbox;
 }
 
 function taskJson(task: PlannedTask, own: string[] | null, tool: string[] | null) {

@@ -1,4 +1,5 @@
 import { pollStatus, type StatusList } from '../orchestrate/poll.ts';
+import { jsonLine } from '../protocol/text.ts';
 import { watchStatus } from '../store/watch.ts';
 import { changeKey, lookUntil } from './follow.ts';
 import { interruptSignal } from './interrupt.ts';
@@ -67,7 +68,7 @@ function onChange(options: GlobalOptions): Draw {
         list.workstreams.map((one) => [one.workstream, changeKey(one)]),
       ]);
       if (now === before) return;
-      const text = options.json ? `${JSON.stringify(list)}\n` : renderStatus(list, screenOf(options.color));
+      const text = options.json ? jsonLine(list) : renderStatus(list, screenOf(options.color));
       process.stdout.write(before === '' || options.json ? text : `\n${text}`);
       before = now;
     },

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { errnoOf } from '../errors.ts';
+import { limitsOf, sandboxOf } from '../plan/containment.ts';
 import { type Document, faultAt } from '../plan/document.ts';
 import { parseDuration } from '../plan/durations.ts';
 import { type Fault, faultOfFile } from '../plan/fault.ts';
@@ -106,6 +107,9 @@ function configOf(file: string, written: WrittenConfig, root: string): Config {
   if (written.tool !== undefined) options.tool = [...new Set(written.tool)];
   if (written.env_file !== undefined) options.envFile = pathOf(written.env_file, root);
   if (written.require_env !== undefined) options.requireEnv = [...new Set(written.require_env)];
+  if (written.containment !== undefined) options.containment = written.containment;
+  if (written.limits !== undefined) options.limits = limitsOf(written.limits);
+  if (written.sandbox !== undefined) options.sandbox = sandboxOf(written.sandbox);
   const durations = {
     timeoutMs: written.timeout,
     taskTimeoutMs: written.task_timeout,

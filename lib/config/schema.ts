@@ -1,5 +1,7 @@
 import * as v from 'valibot';
+import { LimitsSchema, SandboxSchema } from '../plan/containment.ts';
 import { parseDuration } from '../plan/durations.ts';
+import { WISHES } from '../protocol/containment.ts';
 
 /**
  * What a config file may say: types and JSON Schema come from here. As in plans, the message of a schema is what was
@@ -81,6 +83,19 @@ const entries = {
     v.pipe(
       v.array(VariableName, 'a list of names of variables'),
       v.description('No worker is started while one of these is missing'),
+    ),
+  ),
+  containment: v.optional(
+    v.pipe(
+      v.picklist(WISHES, `one of ${WISHES.join(', ')}`),
+      v.description('How the processes of a command are kept together (auto)'),
+    ),
+  ),
+  limits: v.optional(LimitsSchema),
+  sandbox: v.optional(
+    v.pipe(
+      SandboxSchema,
+      v.description('What commands may see and change: bwrap, none, or an object (none)'),
     ),
   ),
 };

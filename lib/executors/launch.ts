@@ -7,18 +7,17 @@ import { highestAttempt } from '../git/salvage.ts';
 import { identify } from '../process/identity.ts';
 import { findKin } from '../process/kin.ts';
 import { type GatedChild, spawnGated } from '../process/spawn.ts';
-import { backend, createToken } from '../process/system.ts';
+import { createToken } from '../process/system.ts';
 import { errPath, outPath } from '../protocol/layout.ts';
 import type { StatusRecord } from '../protocol/status.ts';
 import { type Actor, audit } from '../store/events.ts';
 import { plannedWorkstream, readPlan } from '../store/plans.ts';
 import { holdsLease, type Lease, withRecordLock } from '../store/records.ts';
+import { meansAttempt, readStop } from '../store/signs.ts';
+import { chooseContainment } from '../tools/choose.ts';
 import { marksOf, orchestratorEnvironment } from '../tools/environment.ts';
 
 export type Launched = { ok: true; record: StatusRecord; child: GatedChild } | { ok: false; why: string };
-
-/** How far a sweep for what a worker started reaches here; see docs/protocol.md. */
-const CONTAINMENT = { linux: 'session+marker+cwd', portable: 'session+descendants' };
 
 /** The built file beside the one that runs. */
 export function builtFile(name: string): string {
@@ -43,6 +42,8 @@ export async function launchWorker(
   const environment = readWorkerEnvironment(needs);
   const lack = lackOf(needs, environment, plannedWorkstream(plan, id)?.env ?? {}, process.env);
   if (lack !== null) return { ok: false, why: lack.message };
+  const choice = await chooseContainment(needs, plannedWorkstream(plan, id) ?? {});
+  if (!choice.ok) return { ok: false, why: choice.reason.message };
   const highest = await highestAttempt(root, id);
   return withRecordLock(root, id, async (current, commit) => {
     if (
@@ -52,6 +53,9 @@ export async function launchWorker(
     ) {
       return { ok: false, why: 'its record has changed' };
     }
+    // Here and not before: the word is written under this lock, too.
+    if (meansAttempt(readStop(root, id), lease, current.record.started_at))
+      return { ok: false, why: 'a person asked it to stop' };
     const { kin } = await findKin(root, []);
     const living = kin.find(({ workstream }) => workstream === id);
     if (living !== undefined) return { ok: false, why: `pid ${living.pid} of it still lives` };
@@ -73,12 +77,14 @@ export async function launchWorker(
       const identity = await identify(child.pid, token);
       if (identity === null)
         throw new OrchError('SPAWN_FAILED', `the worker of ${id} (pid ${child.pid}) ended at once`);
+      const self = await identify(process.pid, '');
       const started = {
         type: 'start',
+        launcher: self === null ? null : { pid: process.pid, start_time: self.start_time },
         pid: child.pid,
         identity,
         attempt,
-        containment: CONTAINMENT[backend()],
+        containment: choice.text,
       } as const;
       const record = await commit({ ...current.record, mode }, started, 'orchestrator', actor);
       failpoint('executors.worker.recorded');

@@ -5,9 +5,11 @@ import { judge } from '../process/identity.ts';
 import { killKin } from '../process/kill.ts';
 import { findKin, type Kin } from '../process/kin.ts';
 import type { GatedChild } from '../process/spawn.ts';
+import { recordLockPath } from '../protocol/layout.ts';
 import { isAliveState, type StatusRecord } from '../protocol/status.ts';
 import type { RecordEvent, Writer } from '../protocol/transitions.ts';
 import { type Actor, audit } from '../store/events.ts';
+import { withLock } from '../store/lock.ts';
 import { type Change, changeRecord, createRecord, leaseOf, readRecord } from '../store/records.ts';
 import { removeFile } from '../store/signs.ts';
 import type { Action } from './decide.ts';
@@ -54,7 +56,8 @@ async function perform(
       if (view?.read.kind === 'foreign') return settleDead(root, action, actor);
       const event = { ...action, type: 'end', exitCode: null, signal: null } as const;
       const writer: Writer = 'settler';
-      return change(root, action, record, writer, actor, event, isProvedDead);
+      const guard = (current: StatusRecord): Promise<boolean> => isOver(root, current);
+      return change(root, action, record, writer, actor, event, guard);
     }
     case 'requeue':
       return change(root, action, record, 'orchestrator', actor, {
@@ -81,16 +84,27 @@ async function perform(
       return done.ok ? { ...done, note: action.reason?.message ?? 'nothing keeps it any more' } : done;
     }
     case 'remove':
-      return (await isStillStale(root, action, view))
-        ? remove(root, action, actor)
-        : { action, ok: false, note: 'its record has changed meanwhile' };
+      // Under the lock: between the look and the removal the next attempt could begin, and a person stop that one.
+      return withLock(recordLockPath(root, action.id), async () =>
+        (await isStillStale(root, action, view))
+          ? remove(root, action, actor)
+          : { action, ok: false, note: 'its record has changed meanwhile' },
+      );
   }
 }
 
-/** Only what is proved dead is settled; a worker that came to life or ended by itself is left alone. */
+/**
+ * Only what is proved dead is settled, and what waits under a stop word that is still there: a person may have taken
+ * it back. A worker that came to life or ended by itself is left alone.
+ */
+async function isOver(root: string, current: StatusRecord): Promise<boolean> {
+  if (isAliveState(current)) return isProvedDead(current);
+  const waits = current.status === 'pending' || current.status === 'crashed';
+  return waits && isStopAsked(root, current.workstream, current);
+}
+
 async function isProvedDead(current: StatusRecord): Promise<boolean> {
-  if (!isAliveState(current)) return current.status === 'pending' || current.status === 'crashed';
-  return (await judge(current.pid, current.identity)) === 'dead';
+  return isAliveState(current) && (await judge(current.pid, current.identity)) === 'dead';
 }
 
 async function settleDead(
@@ -201,7 +215,6 @@ async function launch(
   actor: Actor,
 ): Promise<Done> {
   if (record === null) return { action, ok: false, note: 'its record cannot be read' };
-  if (isStopAsked(root, action.id, record)) return { action, ok: false, note: 'a person asked it to stop' };
   try {
     const launched = await launchWorker(root, action.id, leaseOf(record), mode, actor);
     if (!launched.ok) return { action, ok: false, note: launched.why };
@@ -237,7 +250,9 @@ function remove(root: string, action: Extract<Action, { type: 'remove' }>, actor
 /** True for a fault that the next pass may not meet: the loop goes on. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof OrchError)
-    return ['LOCK_HELD', 'DISK_FULL', 'IO', 'GIT_FAILED', 'SPAWN_FAILED'].includes(error.code);
+    return ['LOCK_HELD', 'DISK_FULL', 'IO', 'UNSAFE_FOLDER', 'GIT_FAILED', 'SPAWN_FAILED'].includes(
+      error.code,
+    );
   return [
     'EAGAIN',
     'EMFILE',

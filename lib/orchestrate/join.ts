@@ -4,6 +4,7 @@ import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
 import { isSuccess } from '../protocol/status.ts';
 import type { Actor } from '../store/events.ts';
 import { changeRecord, createRecord, leaseOf } from '../store/records.ts';
+import { withdrawStop } from '../store/signs.ts';
 import { firstRecord } from './first-record.ts';
 import { recordOf, type View, type World } from './world.ts';
 
@@ -107,7 +108,11 @@ async function applyJoining(
   const progress = startsOver ? `0/${tasks.length}` : record.progress;
   const again = { run: plan.run, title, depends_on, definition, progress, fresh: startsOver };
   const event = { type: 'requeue', restarts: 0, reason: null, again } as const;
-  const changed = await changeRecord(world.root, id, leaseOf(record), 'person', actor, event);
+  const withdrawn = async (): Promise<boolean> => {
+    await withdrawStop(world.root, id);
+    return true;
+  };
+  const changed = await changeRecord(world.root, id, leaseOf(record), 'person', actor, event, withdrawn);
   if (!changed.ok) throw changedMeanwhile(id);
 }
 

@@ -8,6 +8,7 @@ import { isAliveState, type Reason, type StatusRecord } from '../protocol/status
 import { planInForce } from '../store/plans.ts';
 import { leaseOf, listRecordIds, type RecordRead, readRecord } from '../store/records.ts';
 import { type Heartbeat, isHeld, meansAttempt, readHeartbeat, readPid, readStop } from '../store/signs.ts';
+import { asksForContainment, chooseContainment } from '../tools/choose.ts';
 import { lookAtForeign } from './foreign.ts';
 import type { Liveness, StaleFile, View, World } from './world.ts';
 
@@ -47,17 +48,22 @@ export async function observe(root: string, memory: Memory): Promise<Observation
   }
   const byId = new Map(views.map((view) => [view.id, view]));
   const strays = kin.filter(({ workstream, ofLiveWorker }) => !byId.has(workstream) && !ofLiveWorker);
-  return { root, plan, held: isHeld(root), views, byId, lacking: lackingIn(plan), strays, bystanders };
+  return { root, plan, held: isHeld(root), views, byId, lacking: await lackingIn(plan), strays, bystanders };
 }
 
 /** What a worker that this process started would lack. */
-function lackingIn(plan: FrozenPlan | null): Map<string, Reason> {
+async function lackingIn(plan: FrozenPlan | null): Promise<Map<string, Reason>> {
   const lacking = new Map<string, Reason>();
   if (plan === null) return lacking;
   const environment = readWorkerEnvironment(plan.options);
-  for (const { id, env } of plan.workstreams) {
+  for (const workstream of plan.workstreams) {
+    const { id, env } = workstream;
     const reason = lackOf(plan.options, environment, env, process.env);
     if (reason !== null) lacking.set(id, reason);
+    else if (asksForContainment(plan.options, workstream)) {
+      const choice = await chooseContainment(plan.options, workstream);
+      if (!choice.ok) lacking.set(id, choice.reason);
+    }
   }
   return lacking;
 }
@@ -106,6 +112,7 @@ async function look(
     planned,
     liveness: record === null ? null : await livenessOf(record),
     rebooted: record?.identity != null && record.identity.boot_id !== (await origin()).boot_id,
+    launcherGone: record !== null && (await isLauncherGone(record)),
     liveWorker: worker === null ? null : { pid: worker.pid, token: worker.token },
     leftovers: kin.filter(({ ofLiveWorker }) => !ofLiveWorker),
     stopAskedMs: asked ? heldSince(memory, `stop ${id}`, state) : null,
@@ -115,6 +122,15 @@ async function look(
     foreignEnd: foreign?.end ?? null,
     stale: record === null ? (foreign?.stale ?? []) : staleFiles(root, id, record, worker !== null),
   };
+}
+
+/** True if whoever started the worker of a `starting` record is proved dead; false where that is not known. */
+export async function isLauncherGone(record: StatusRecord): Promise<boolean> {
+  if (record.status !== 'starting' || record.launcher === null) return false;
+  const { pid, start_time } = record.launcher;
+  // Same machine, boot and namespace as its child.
+  const identity = { ...record.identity, start_time, session: null, token: '' };
+  return (await judge(pid, identity)) === 'dead';
 }
 
 /** True if a person asked for the attempt of `record` to stop. */

@@ -1,3 +1,5 @@
+import { spellControls } from '../protocol/text.ts';
+
 /** What is wrong with a plan, where, and what to do about it. */
 
 export type FaultCode =
@@ -30,6 +32,8 @@ export type FaultCode =
   | 'bad_env'
   | 'bad_duration'
   | 'bad_priority'
+  | 'bad_limits'
+  | 'bad_sandbox'
   | 'bad_scope'
   | 'bad_text'
   | 'misnamed_field'
@@ -54,13 +58,11 @@ export type Fault = {
   code: FaultCode;
 };
 
-// C0, DEL, C1, line separators, and the marks that reverse or hide text in a terminal.
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 const QUOTED_LENGTH = 80;
 
 /** The text with every control character spelled as `\uXXXX`, on one line. */
 export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return spellControls(text);
 }
 
 /** A value from a plan as a message shows it: in quotes, escaped, at most 80 characters. */

@@ -19,6 +19,8 @@ const WORKSTREAM = [
   'copy',
   'env',
   'circuit_breaker',
+  'limits',
+  'sandbox',
   'metadata',
 ] as const;
 

@@ -19,6 +19,8 @@ const CODE_OF_FIELD: ReadonlyMap<string, FaultCode> = new Map([
   ['timeout', 'bad_duration'],
   ['task_timeout', 'bad_duration'],
   ['priority', 'bad_priority'],
+  ['limits', 'bad_limits'],
+  ['sandbox', 'bad_sandbox'],
 ]);
 
 /** The workstream at `path` as typed data, or every way in which it is not one. */

@@ -9,6 +9,7 @@ import {
   withDigests,
 } from '../protocol/plan.ts';
 import { classify } from './acceptance.ts';
+import { limitsOf, sandboxOf } from './containment.ts';
 import { type Document, placeAt } from './document.ts';
 import { parseDuration } from './durations.ts';
 import { tidyPath } from './paths.ts';
@@ -58,6 +59,8 @@ export function plannedWorkstream(
     copy: tidied(written.copy),
     env: { ...written.env },
     circuit_breaker: breakerOf(written),
+    limits: limitsOf(written.limits),
+    sandbox: sandboxOf(written.sandbox),
     definition: createHash('sha256').update(canonicalJson(map)).digest('hex'),
     source: `${document.source}:${placeAt(document.lineStarts, map.offset).line}`,
   };

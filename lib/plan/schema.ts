@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { idFault } from '../protocol/ids.ts';
+import { LimitsSchema, SandboxSchema } from './containment.ts';
 import { parseDuration } from './durations.ts';
 import { pathFault } from './paths.ts';
 
@@ -157,6 +158,8 @@ export const WorkstreamSchema = v.object(
     copy: v.optional(RepoPaths),
     env: v.optional(Env),
     circuit_breaker: v.optional(CircuitBreaker),
+    limits: v.optional(LimitsSchema),
+    sandbox: v.optional(SandboxSchema),
     metadata: v.optional(v.pipe(map('an object'), v.record(v.string(), v.unknown()))),
   },
   'a workstream',

@@ -26,6 +26,10 @@ export type ProcessInfo = {
   environ: Record<string, string> | null;
   /** Null: unreadable, or of another mount namespace, where the same text names another folder. */
   cwd: string | null;
+  /** Path in the cgroup v2 tree where it has a scope of orch in it; else null. Only with detail. */
+  cgroup: string | null;
+  /** The soft limit that may be a worker's mark, see `limitMark`; else null. Only with detail. */
+  limitMark: string | null;
 };
 
 /** True if `word` is one whole argument of the command line, so that `ORCH_TOKEN=word` is not it. */

@@ -2,6 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
+import { killScope } from './cgroup.ts';
 import { isPid } from './info.ts';
 import type { Kin } from './kin.ts';
 import { isZombie, parseStat } from './proc.ts';
@@ -112,8 +113,12 @@ async function living(hunt: Hunt): Promise<Kin[]> {
 async function tell(hunt: Hunt, kin: Kin, signal: NodeJS.Signals): Promise<void> {
   const result = await signalVerified(kin.pid, kin.startTime, signal);
   if (result === 'gone') return;
-  hunt.sent.set(keyOf(kin), result === 'sent' ? signal : 'refused');
-  if (result === 'refused') return;
+  if (result === 'refused') hunt.sent.set(keyOf(kin), 'refused');
+  else await note(hunt, kin, signal);
+}
+
+async function note(hunt: Hunt, kin: Kin, signal: NodeJS.Signals): Promise<void> {
+  hunt.sent.set(keyOf(kin), signal);
   try {
     await hunt.options.onSignal?.(kin, signal);
   } catch (cause) {
@@ -133,6 +138,26 @@ async function terminate(hunt: Hunt, alive: readonly Kin[]): Promise<void> {
   }
 }
 
+/**
+ * Kills whole scopes at once, which no fork escapes. Only where all that is in one is a target: a command may have
+ * started an orchestrator there, which is nobody's leftover.
+ */
+async function destroyScopes(hunt: Hunt, alive: readonly Kin[]): Promise<void> {
+  const scopes = new Set(
+    alive.flatMap(({ scope }) => (scope === null || scope === undefined ? [] : [scope])),
+  );
+  for (const scope of scopes) {
+    const isOurs = async (pids: readonly number[]): Promise<boolean> => {
+      const found = new Map((await look(hunt)).map((kin) => [kin.pid, kin]));
+      return pids.every((pid) => found.get(pid)?.scope === scope);
+    };
+    const killed = await killScope(scope, isOurs);
+    for (const kin of hunt.targets.values()) {
+      if (killed.has(kin.pid) && kin.scope === scope) await note(hunt, kin, 'SIGKILL');
+    }
+  }
+}
+
 const FREEZE_ROUNDS = 5;
 
 /**
@@ -144,8 +169,9 @@ async function destroy(hunt: Hunt, alive: readonly Kin[]): Promise<void> {
     const last = hunt.sent.get(keyOf(kin));
     return last !== 'SIGSTOP' && last !== 'SIGKILL' && last !== 'refused';
   };
+  await destroyScopes(hunt, alive);
   try {
-    let loose = alive.filter(isLoose);
+    let loose = (await living(hunt)).filter(isLoose);
     for (let round = 0; loose.length > 0 && round < FREEZE_ROUNDS; round += 1) {
       for (const kin of loose) await tell(hunt, kin, 'SIGSTOP');
       loose = (await look(hunt)).filter(isLoose);
@@ -173,7 +199,7 @@ export async function killKin(
   options: KillOptions,
 ): Promise<{ killed: Kin[]; left: Kin[] }> {
   const hunt: Hunt = { options, select, targets: new Map(), sent: new Map(), auditError: null };
-  const graceEnd = performance.now() + options.graceMs;
+  let graceEnd: number | null = null;
   let alive: Kin[] = [];
   let pauseMs = FIRST_PAUSE_MS;
   for (let empty = 0; ; ) {
@@ -181,6 +207,8 @@ export async function killKin(
     empty = alive.length === 0 ? empty + 1 : 0;
     if (empty === EMPTY_PASSES) break;
     const now = performance.now();
+    // From the first look on, which may take long where much is going on: nobody is killed unasked.
+    graceEnd ??= now + options.graceMs;
     const isRefused = (kin: Kin): boolean => hunt.sent.get(keyOf(kin)) === 'refused';
     if (alive.length > 0 && (now > graceEnd + options.boundMs || alive.every(isRefused))) break;
     const isGrace = now < graceEnd;

@@ -1,6 +1,6 @@
 import { ENV } from '../protocol/layout.ts';
 import type { Identity } from '../protocol/status.ts';
-import { addCwdKin } from './cwd.ts';
+import { addCwdKin, isOfOrchestrator } from './cwd.ts';
 import { carriesToken, locate } from './identity.ts';
 import type { ProcessInfo } from './info.ts';
 import {
@@ -16,6 +16,7 @@ import {
   traceByArguments,
   type WorkerTrace,
 } from './scene.ts';
+import { limitMark, scopeOf } from './scope-unit.ts';
 import { isSameStart, listProcesses, origin, probe } from './system.ts';
 
 export type { Bystander, Kin, WorkerTrace } from './scene.ts';
@@ -48,6 +49,28 @@ function mayBelong(scene: Scene, info: ProcessInfo, token: string | null): boole
   const itsToken = info.environ?.[ENV.token];
   const itsRoot = info.environ?.[ENV.root];
   return (itsRoot === undefined || itsRoot === scene.root) && (itsToken === undefined || itsToken === token);
+}
+
+/**
+ * By what no command sheds by accident: the scope it was started in, and the limit that workers hand down. Who was
+ * started by another worker, in the middle of this one's commands, is that one's.
+ */
+function addBranded(scene: Scene): void {
+  const owners = new Map<string, { workstream: string; token: string }>();
+  const note = (workstream: string, token: string | null): void => {
+    const mark = token === null ? null : limitMark(token);
+    if (token !== null && mark !== null) owners.set(mark, { workstream, token });
+  };
+  for (const { workstream, token } of scene.kin.values()) note(workstream, token);
+  for (const { id, identity } of scene.traces) note(id, identity?.token ?? null);
+  for (const info of scene.candidates) {
+    const scoped = scopeOf(scene.root, info.cgroup);
+    const limited = info.limitMark === null ? undefined : owners.get(info.limitMark);
+    const owner = scoped ?? limited;
+    if (owner === undefined || !mayBelong(scene, info, owner.token) || isOfOrchestrator(scene, info))
+      continue;
+    claim(scene, info, { ...owner, proof: scoped === null ? 'limit' : 'scope' });
+  }
 }
 
 /** The session of a command, as if it were a worker's: the same proofs hold for it. */
@@ -132,6 +155,7 @@ export async function findKin(
   const sessions = local.flatMap((trace) => [trace, ...toolTrace(trace)]);
   for (const trace of sessions.sort((a, b) => startOf(b) - startOf(a))) addSession(scene, trace);
   addDescendants(scene);
+  addBranded(scene);
   const bystanders = addCwdKin(scene, new Set(local));
   addDescendants(scene);
   return { kin: [...scene.kin.values()], bystanders };

@@ -57,6 +57,8 @@ export async function listPortable(): Promise<ProcessInfo[]> {
         command: cmd === undefined || cmd === '' ? `[${name}]` : cmd,
         environ: null,
         cwd: null,
+        cgroup: null,
+        limitMark: null,
       });
     }
     return found;

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { errnoOf, OrchError } from '../errors.ts';
 import type { ProcessInfo } from './info.ts';
+import { mayBeMark } from './scope-unit.ts';
 
 /** The Linux backend: `/proc`, read synchronously, since one of its files costs less than a turn of the loop. */
 
@@ -195,6 +196,26 @@ function readCwd(pid: number): string | null {
   return readLink(`/proc/${pid}/ns/mnt`) === readLink('/proc/self/ns/mnt') ? cwd : null;
 }
 
+function readText(path: string): string {
+  try {
+    return slurp(path).toString('latin1');
+  } catch (error) {
+    if (isVanished(error) || isForbidden(error)) return '';
+    throw error;
+  }
+}
+
+/** Of the tree of cgroup v2, which alone names one group for each process. Most processes have no scope of orch. */
+function readCgroup(pid: number): string | null {
+  const path = /^0::(\/.*)$/m.exec(readText(`/proc/${pid}/cgroup`))?.[1] ?? '';
+  return path.includes('/orch-') ? path : null;
+}
+
+function readLimitMark(pid: number): string | null {
+  const soft = /^Max realtime timeout\s+(\d+)/m.exec(readText(`/proc/${pid}/limits`))?.[1];
+  return soft !== undefined && mayBeMark(soft) ? soft : null;
+}
+
 /**
  * Reads the rest of a process. What is read after `stat` may belong to a later process with the number; it
  * then started later, and every signal verifies the start time that `stat` gave.
@@ -220,6 +241,8 @@ function complete(stat: Stat, detail: boolean): ProcessInfo | 'thread' | null {
     command: command === '' ? `[${stat.name}]` : command,
     environ: environ.orch,
     cwd: detail ? readCwd(stat.pid) : null,
+    cgroup: detail ? readCgroup(stat.pid) : null,
+    limitMark: detail ? readLimitMark(stat.pid) : null,
   };
 }
 

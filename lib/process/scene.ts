@@ -2,6 +2,7 @@ import { isId } from '../protocol/ids.ts';
 import { ENV } from '../protocol/layout.ts';
 import type { Identity } from '../protocol/status.ts';
 import { hasWord, type ProcessInfo } from './info.ts';
+import { scopeFolder, scopeOf } from './scope-unit.ts';
 import { isSameStart } from './system.ts';
 
 /** What the records tell of a workstream's latest worker. */
@@ -26,7 +27,9 @@ export type Kin = {
   /** The launch token of its worker; null where only the worktree is known. */
   token: string | null;
   /** `pid file`: of a foreign worker, and only for a person who asked for it. */
-  proof: 'worker' | 'marker' | 'session' | 'descendant' | 'cwd' | 'pid file';
+  proof: 'worker' | 'marker' | 'scope' | 'limit' | 'session' | 'descendant' | 'cwd' | 'pid file';
+  /** The cgroup of the scope that it is in, whatever the proof. */
+  scope?: string | null;
   ofLiveWorker: boolean;
 };
 
@@ -172,5 +175,6 @@ export function claim(
   // Without a token nobody can tell which attempt's it is: while the workstream has a worker, that one's.
   const ofLiveWorker = token === null ? scene.liveIds.has(workstream) : scene.liveTokens.has(token);
   const { pid, startTime, command } = info;
-  scene.kin.set(pid, { pid, startTime, command, workstream, token, proof, ofLiveWorker });
+  const scope = scopeOf(scene.root, info.cgroup) === null ? null : scopeFolder(info.cgroup ?? '');
+  scene.kin.set(pid, { pid, startTime, command, workstream, token, proof, ofLiveWorker, scope });
 }

@@ -21,6 +21,8 @@ export const planPath = (root: string): string => join(statusDir(root), '_plan.j
 export const orchestratorPath = (root: string): string => join(statusDir(root), '_orchestrator.json');
 export const orchestratorLockPath = (root: string): string => join(statusDir(root), '_orchestrator.lock');
 export const gitLockPath = (root: string): string => join(statusDir(root), '_git.lock');
+/** Empty: a sandbox lays it over files that its commands may not see. */
+export const blankPath = (root: string): string => join(statusDir(root), '_blank');
 /** Present after `stop --all`: nothing is launched until the next launch or retry. */
 export const holdPath = (root: string): string => join(statusDir(root), '_hold.json');
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { ContainmentWish, Limits, Sandbox } from './containment.ts';
 
 /** The frozen plan: what `lib/plan` makes of a person's files and `.status/_plan.json` keeps. */
 
@@ -42,6 +43,9 @@ export type PlannedWorkstream = {
   copy: string[];
   env: Record<string, string>;
   circuit_breaker: CircuitBreaker | null;
+  /** Null or absent: what the config says. */
+  limits?: Limits | null;
+  sandbox?: Sandbox | null;
   /** SHA-256 of what the person wrote, so that a changed definition is seen. */
   definition: string;
   /** Where it was read, for messages: `file:line`. */
@@ -61,6 +65,10 @@ export type PlanOptions = {
   envFile: string | null;
   /** Names of variables without which no worker is started. */
   requireEnv: string[];
+  /** Absent in plans that were frozen before there was the choice. */
+  containment?: ContainmentWish;
+  limits?: Limits | null;
+  sandbox?: Sandbox | null;
 };
 
 export type FrozenPlan = {
@@ -85,6 +93,9 @@ export const DEFAULT_OPTIONS: PlanOptions = {
   tool: null,
   envFile: null,
   requireEnv: [],
+  containment: 'auto',
+  limits: null,
+  sandbox: null,
 };
 
 /**

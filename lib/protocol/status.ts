@@ -37,8 +37,15 @@ export const OUTCOMES = [
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
-const seconds = v.number();
-const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+// Finite, and safe: 1e999 is JSON too, but would be written back as null, and 2 ** 53 + 1 as another number.
+const finite = v.pipe(v.number(), v.finite());
+const seconds = finite;
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** A commit, whole: what else a text says (an option, a range) would mean something to git too. */
+const commit = v.pipe(
+  v.string(),
+  v.regex(/^[0-9a-f]{40}(?:[0-9a-f]{24})?$/, 'expected the full id of a commit'),
+);
 const strings = v.array(v.string());
 
 const Reason = v.object({ code: v.string(), message: v.string(), hint: v.nullable(v.string()) });
@@ -50,21 +57,23 @@ const Identity = v.object({
   boot_id: v.string(),
   pid_namespace: v.string(),
   /** Linux: clock ticks since boot, exactly as in `/proc/PID/stat`. Elsewhere: Unix seconds. */
-  start_time: v.number(),
+  start_time: finite,
   /** Session id of the process, where it leads one. */
   session: v.optional(v.nullable(count), null),
   token: v.string(),
 });
 export type Identity = v.InferOutput<typeof Identity>;
 
+export const isIdentity = (value: unknown): value is Identity => v.is(Identity, value);
+
 const ToolRun = v.object({
   task: count,
   tool: v.string(),
   outcome: v.picklist(OUTCOMES),
   seconds,
-  exit_code: v.nullable(v.number()),
+  exit_code: v.nullable(finite),
   tokens: v.nullable(count),
-  cost: v.nullable(v.number()),
+  cost: v.nullable(finite),
   /** Byte ranges in the two logs. */
   log: v.tuple([count, count]),
   err: v.tuple([count, count]),
@@ -87,7 +96,7 @@ const Violation = v.object({
 });
 export type Violation = v.InferOutput<typeof Violation>;
 
-const ToolSession = v.object({ pid: count, start_time: v.number() });
+const ToolSession = v.object({ pid: count, start_time: finite });
 
 const CheckResult = v.object({
   text: v.string(),
@@ -109,6 +118,10 @@ const common = {
   attempt: count,
   /** Automatic restarts since a person last launched or retried. */
   restarts: v.optional(count, 0),
+  /** Of those, the ones that no worker has to answer for: its launcher died before it began. At most CUT_OFFS_MAX. */
+  cut_offs: v.optional(count, 0),
+  /** Who started the worker; null before the first. */
+  launcher: v.optional(v.nullable(v.object({ pid: count, start_time: v.number() })), null),
   mode: v.picklist(['attached', 'detached', 'cluster']),
   tool: v.nullable(v.string()),
   /** The session of the command at work or last at work: what it leaves behind is found by it. */
@@ -116,8 +129,8 @@ const common = {
   tool_runs: v.array(ToolRun),
   branch: v.string(),
   worktree: v.string(),
-  base: v.nullable(v.string()),
-  head: v.nullable(v.string()),
+  base: v.nullable(commit),
+  head: v.nullable(commit),
   depends_on: strings,
   blocked_by: strings,
   started_at: v.nullable(seconds),
@@ -127,7 +140,7 @@ const common = {
   checks: v.array(CheckResult),
   /** Of all tasks done since the base, earlier attempts included. */
   violations: v.optional(v.array(Violation), []),
-  usage: v.nullable(v.object({ tokens_in: count, tokens_out: count, cost_usd: v.nullable(v.number()) })),
+  usage: v.nullable(v.object({ tokens_in: count, tokens_out: count, cost_usd: v.nullable(finite) })),
   /** How far the sweep for leftover processes reaches; see docs/protocol.md. */
   containment: v.optional(v.string(), 'unknown'),
   /** The next attempt starts from the base, not from the checkpoint; false once its worktree is there. */
@@ -139,7 +152,7 @@ const common = {
 const idle = { pid: v.null(), identity: v.null(), exit_code: v.null() };
 const alive = { pid: count, identity: Identity, exit_code: v.null() };
 /** An ended attempt keeps the identity of its worker: leftovers are found by it. */
-const ended = { pid: v.nullable(count), identity: v.nullable(Identity), exit_code: v.nullable(v.number()) };
+const ended = { pid: v.nullable(count), identity: v.nullable(Identity), exit_code: v.nullable(finite) };
 const explained = { reason: Reason };
 
 /** The schema of a record; types are made from it, and a JSON Schema can be. */
@@ -153,14 +166,14 @@ export const StatusRecordSchema = v.variant('status', [
     ...common,
     ...ended,
     exit_code: v.literal(0),
-    head: v.string(),
+    head: commit,
   }),
   v.looseObject({ status: v.literal('failed'), ...common, ...ended, ...explained }),
   v.looseObject({ status: v.literal('timed_out'), ...common, ...ended, ...explained }),
   v.looseObject({ status: v.literal('stopped'), ...common, ...ended, ...explained }),
   v.looseObject({ status: v.literal('crashed'), ...common, ...ended, ...explained }),
-  v.looseObject({ status: v.literal('merged'), ...common, ...ended, head: v.string() }),
-  v.looseObject({ status: v.literal('conflict'), ...common, ...ended, head: v.string(), ...explained }),
+  v.looseObject({ status: v.literal('merged'), ...common, ...ended, head: commit }),
+  v.looseObject({ status: v.literal('conflict'), ...common, ...ended, head: commit, ...explained }),
 ]);
 
 const BY_STATUS = new Map<unknown, (typeof StatusRecordSchema.options)[number]>(
@@ -190,6 +203,14 @@ export function isAliveState(record: StatusRecord): record is AliveRecord {
   return record.status === 'starting' || record.status === 'running';
 }
 
+/** So that a launcher that dies each time does not go on for ever. */
+const CUT_OFFS_MAX = 10;
+
+/** Automatic restarts that a workstream has in all; a launch that was cut off costs none of `restartLimit`. */
+export function allowedRestarts(record: StatusRecord, restartLimit: number): number {
+  return restartLimit + Math.min(record.cut_offs, CUT_OFFS_MAX);
+}
+
 /** True once nothing more happens to the record without a person; `restartLimit` is `--restart`. */
 export function isFinal(record: StatusRecord, restartLimit: number): boolean {
   switch (record.status) {
@@ -198,7 +219,7 @@ export function isFinal(record: StatusRecord, restartLimit: number): boolean {
     case 'running':
       return false;
     case 'crashed':
-      return record.restarts >= restartLimit;
+      return record.restarts >= allowedRestarts(record, restartLimit);
     case 'blocked':
     case 'completed':
     case 'failed':
@@ -217,7 +238,7 @@ export function isSuccess(record: StatusRecord): record is RecordOf<'completed' 
 
 /** What follows a crash, for its reason; `restartLimit` is `--restart`. */
 export function hintOfCrash(record: StatusRecord, restartLimit: number): string {
-  return record.restarts < restartLimit
+  return record.restarts < allowedRestarts(record, restartLimit)
     ? 'Whoever orchestrates restarts it from its last checkpoint; where nobody does, run `orch reattach`.'
     : `No restarts are left. Look at \`orch logs ${record.workstream} --stderr\`, then run \`orch retry ${record.workstream}\`.`;
 }

@@ -14,14 +14,25 @@ export function cutText(text: string, maxBytes: number): string {
   return `${text.slice(0, end)}…`;
 }
 
+/** C0, DEL, C1, line separators, and the marks that reverse text in a terminal. Joiners are left: emoji need them. */
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff]/g;
+
+const spelled = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
+/** `text` on one line, each character that a terminal does not show spelled as `\uXXXX`. */
+export function spellControls(text: string): string {
+  return text.replace(CONTROLS, spelled);
+}
+
 /** `text` with control characters (ANSI escapes, newlines, bidi overrides) made visible as escapes. */
 export function escapeControls(text: string): string {
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => {
-      if (character === '\n') return '\\n';
-      if (character === '\t') return '\\t';
-      return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-    },
-  );
+  return text.replace(CONTROLS, (character) => {
+    if (character === '\n') return '\\n';
+    return character === '\t' ? '\\t' : spelled(character);
+  });
+}
+
+/** JSON on one line that is harmless on a terminal too: JSON itself leaves C1 controls and bidi marks as they are. */
+export function jsonLine(value: unknown): string {
+  return `${spellControls(JSON.stringify(value))}\n`;
 }

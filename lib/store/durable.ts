@@ -8,7 +8,7 @@ import { failpoint } from '../failpoint.ts';
 const KEEP_OWNER = false as unknown as undefined;
 
 /** Makes a rename or removal in `folder` survive a power cut. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await handle.sync();

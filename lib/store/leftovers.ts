@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import { judge } from '../process/identity.ts';
+import { isId } from '../protocol/ids.ts';
 import {
   orchestratorLockPath,
   orchestratorPidPath,
@@ -31,6 +32,14 @@ function namesIn(folder: string): string[] {
   }
 }
 
+/** A temporary file is a regular one, and named after a workstream or a file of orch's own. */
+function isTemporary(path: string, name: string): boolean {
+  const owner = TEMPORARY.exec(name)?.[1] ?? '';
+  return (
+    (owner.startsWith('_') || isId(owner)) && lstatSync(path, { throwIfNoEntry: false })?.isFile() === true
+  );
+}
+
 /** Everything in the state folders that an interrupted write may have left. */
 export async function findLeftovers(root: string): Promise<Leftover[]> {
   const found: Leftover[] = [];
@@ -38,6 +47,7 @@ export async function findLeftovers(root: string): Promise<Leftover[]> {
     for (const name of namesIn(folder)) {
       const path = join(folder, name);
       if (TEMPORARY.test(name)) {
+        if (!isTemporary(path, name)) continue;
         // A hold is written by a person's command without a lock: only age tells that nobody writes it any more.
         if (name.startsWith('_hold') && ageMsOf(path) < MOMENT_MS) continue;
         found.push({ path, kind: 'temporary', why: 'a write was interrupted' });
@@ -87,7 +97,7 @@ export async function removeLeftover(root: string, leftover: Leftover): Promise<
   const remove = async (): Promise<boolean> => {
     if (!existsSync(leftover.path)) return false;
     failpoint('store.leftover.remove');
-    rmSync(leftover.path, { recursive: true, force: true });
+    rmSync(leftover.path, { force: true });
     failpoint('store.leftover.removed');
     return true;
   };

@@ -72,11 +72,18 @@ function decodeParts(name: string): string[] {
   }
 }
 
+/** What is in a lock's folder; never what is in another one that a link leads to. */
+function marksIn(path: string): string[] {
+  if (!fs.lstatSync(path).isDirectory())
+    throw Object.assign(new Error(`${path} is no folder`), { code: 'ENOTDIR' });
+  return fs.readdirSync(path);
+}
+
 /** Who holds the lock: an owner, `free`, or `unknown` where the folder holds something that is not ours. */
 export function lockHolder(path: string): LockOwner | 'free' | 'unknown' {
   let names: string[];
   try {
-    names = fs.readdirSync(path);
+    names = marksIn(path);
   } catch (error) {
     // A file or a link in its place, a folder that may not be read: not free, and nobody's to break.
     return errnoOf(error) === 'ENOENT' ? 'free' : 'unknown';
@@ -103,8 +110,7 @@ async function isOver(owner: LockOwner): Promise<boolean> {
 
 /** Takes the holder's mark away if the holder is proved dead. True if the lock may be tried again at once. */
 async function breakIfDead(path: string): Promise<boolean> {
-  const names = fs.readdirSync(path);
-  for (const name of names) {
+  for (const name of marksIn(path)) {
     const owner = parseOwner(name);
     if (owner === null || !(await isOver(owner))) return false;
     try {

@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { watch } from 'chokidar';
 import { errnoOf, OrchError } from '../errors.ts';
 import { errPath, historyPath, outPath } from '../protocol/layout.ts';
-import { readOwnFile } from './open.ts';
+import { linesOf } from './open.ts';
 
 /** Reading of `.logs/<id>.log` and `.err`, which may be large and grow meanwhile. */
 
@@ -13,7 +13,6 @@ export type LogStream = 'stdout' | 'stderr';
 export type LogRange = { start: number; end: number | null };
 
 const BLOCK_BYTES = 64 * 1024;
-const HISTORY_MAX_BYTES = 256 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
 export function logPath(root: string, id: string, stream: LogStream): string {
@@ -26,18 +25,20 @@ export function attemptStarts(
   id: string,
   stream: LogStream,
 ): { attempt: number; start: number }[] {
-  const file = readOwnFile(historyPath(root, id), HISTORY_MAX_BYTES);
   const starts: { attempt: number; start: number }[] = [];
-  for (const line of file?.text.split('\n') ?? []) {
+  for (const line of linesOf(historyPath(root, id))) {
     if (!line.includes('"attempt"')) continue;
     const entry = parseLine(line);
     const start = stream === 'stdout' ? entry?.['log'] : entry?.['err'];
     const attempt = entry?.['attempt'];
-    if (entry?.['entry'] !== 'attempt' || typeof attempt !== 'number' || typeof start !== 'number') continue;
+    if (entry?.['entry'] !== 'attempt' || !isCount(attempt) || !isCount(start)) continue;
     starts.push({ attempt, start });
   }
   return starts;
 }
+
+/** An offset or a number of an attempt; what else a damaged line holds leads nowhere. */
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
 function parseLine(line: string): Record<string, unknown> | null {
   try {
@@ -58,11 +59,19 @@ export function attemptRange(root: string, id: string, stream: LogStream, attemp
   return found === undefined ? null : { start: found.start, end: starts[at + 1]?.start ?? null };
 }
 
+/** What open says of a link and of a socket. */
+const ODD = new Set(['ELOOP', 'ENXIO']);
+
+function oddLog(path: string, cause?: unknown): OrchError {
+  const hint = 'orch reads only what it wrote itself; look at what is there.';
+  return new OrchError('UNSAFE_FOLDER', `cannot read ${path}: it is not a regular file`, { hint, cause });
+}
+
 export type LogFile = { handle: FileHandle; size: number; inode: number };
 
 /**
  * Opens a log; null only if it does not exist (yet). Never follows a link or waits on a pipe. The caller closes it.
- * @throws OrchError IO.
+ * @throws OrchError IO, UNSAFE_FOLDER where something else is in its place.
  */
 export async function openLog(path: string): Promise<LogFile | null> {
   let handle: FileHandle;
@@ -70,12 +79,14 @@ export async function openLog(path: string): Promise<LogFile | null> {
     handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return null;
-    throw new OrchError('IO', `cannot read ${path} (${errnoOf(cause) ?? 'unknown error'})`, { cause });
+    const errno = errnoOf(cause) ?? 'unknown error';
+    if (ODD.has(errno)) throw oddLog(path, cause);
+    throw new OrchError('IO', `cannot read ${path} (${errno})`, { cause });
   }
   const stats = await handle.stat();
   if (stats.isFile()) return { handle, size: stats.size, inode: stats.ino };
   await handle.close();
-  throw new OrchError('IO', `cannot read ${path} (not a regular file)`);
+  throw oddLog(path);
 }
 
 /** Where the last `lines` lines between two offsets begin. Reads backwards, no more than it needs. */
@@ -123,7 +134,7 @@ export async function copyLog(
 
 /** A hint whenever the log may have grown; see `watchStatus`. */
 export function watchLog(path: string, onHint: () => void): { close(): Promise<void> } {
-  const watcher = watch(path, { ignoreInitial: true });
+  const watcher = watch(path, { ignoreInitial: true, followSymlinks: false });
   watcher.on('all', onHint);
   watcher.on('error', (error) => process.stderr.write(`orch: cannot watch ${path}: ${String(error)}\n`));
   return { close: () => watcher.close() };

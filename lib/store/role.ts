@@ -2,7 +2,7 @@ import { OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import { identify, judge } from '../process/identity.ts';
 import { orchestratorLockPath, orchestratorPath, orchestratorPidPath } from '../protocol/layout.ts';
-import type { Identity } from '../protocol/status.ts';
+import { type Identity, isIdentity } from '../protocol/status.ts';
 import { writeDurably } from './durable.ts';
 import { type Actor, audit } from './events.ts';
 import { type Release, takeLock } from './lock.ts';
@@ -42,15 +42,18 @@ function parse(text: string): OrchestratorFile | null {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null) return null;
-    const { pid, identity } = value as Record<string, unknown>;
-    return typeof pid === 'number' && typeof identity === 'object' && identity !== null
-      ? (value as OrchestratorFile)
-      : null;
+    return isOrchestratorFile(value as Record<string, unknown>) ? (value as OrchestratorFile) : null;
   } catch (error) {
     // A torn file names nobody: the lock alone decides then.
     if (error instanceof SyntaxError) return null;
     throw error;
   }
+}
+
+/** As far as a damaged file could mislead: what it says is shown, and asked of the process table. */
+function isOrchestratorFile({ pid, identity, mode, ended_at }: Record<string, unknown>): boolean {
+  if (!Number.isSafeInteger(pid) || Number(pid) < 1 || !isIdentity(identity)) return false;
+  return (mode === 'attached' || mode === 'detached') && (ended_at === null || typeof ended_at === 'number');
 }
 
 export type Role = {

@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   futimesSync,
   lstatSync,
   openSync,
@@ -8,10 +9,11 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import { heartbeatPath, holdPath, pidPath, stopPath } from '../protocol/layout.ts';
-import { asWriteFault, kindOfFile, writeDurably } from './durable.ts';
+import { asWriteFault, kindOfFile, syncFolder, writeDurably } from './durable.ts';
 import { readOwnFile } from './open.ts';
 import type { Lease } from './records.ts';
 
@@ -26,6 +28,7 @@ export function beat(root: string, id: string, awakeSeconds: number): void {
   failpoint('store.heartbeat.write');
   const descriptor = openSync(heartbeatPath(root, id), flags, 0o600);
   try {
+    if (!fstatSync(descriptor).isFile()) throw new OrchError('UNSAFE_FOLDER', 'it is not a regular file');
     // Fixed width, so that no truncation is needed and a full disk cannot take the block away.
     writeSync(descriptor, `${awakeSeconds.toFixed(1).padStart(12)}\n`, 0);
     const now = new Date();
@@ -65,6 +68,20 @@ export async function requestStop(root: string, id: string, lease: Lease): Promi
     by: process.pid,
   };
   await writeDurably(stopPath(root, id), `${JSON.stringify(request)}\n`);
+}
+
+/**
+ * Takes back whatever stop was asked of `id`, for good before it returns. Whoever begins the workstream anew calls it
+ * under the record's lock and before the record says so: an attempt keeps its number until the next one begins, so
+ * the old word would stop that before it began.
+ */
+export async function withdrawStop(root: string, id: string): Promise<void> {
+  if (!removeFile(stopPath(root, id))) return;
+  try {
+    await syncFolder(dirname(stopPath(root, id)));
+  } catch (error) {
+    throw asWriteFault(stopPath(root, id), error);
+  }
 }
 
 /**
@@ -138,7 +155,7 @@ function orUnreadable<T>(read: () => T): T | 'unreadable' {
   }
 }
 
-/** Removes a file of ours; true if it was there. */
+/** Removes a file of ours; true if it was there. A folder in its place is not ours. */
 export function removeFile(path: string): boolean {
   const kind = kindOfFile(path);
   try {
@@ -147,10 +164,13 @@ export function removeFile(path: string): boolean {
     failpoint('store.*.removed', kind);
     return true;
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
+    if (errnoOf(error) === 'ENOENT' || isFolder(path)) return false;
     throw asWriteFault(path, error);
   }
 }
+
+const isFolder = (path: string): boolean =>
+  lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /** Removes the PID file of `id` only if it still names `pid`. */
 export function removePid(root: string, id: string, pid: number): void {

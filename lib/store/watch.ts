@@ -9,6 +9,8 @@ import { statusDir } from '../protocol/layout.ts';
 export function watchStatus(root: string, onHint: () => void): { close(): Promise<void> } {
   const watcher = watch(statusDir(root), {
     depth: 0,
+    // A link that somebody put there may lead to the whole disk.
+    followSymlinks: false,
     ignoreInitial: true,
     // Heartbeats and locks come and go all the time and say nothing new.
     ignored: (path) => path.endsWith('.heartbeat') || basename(path).includes('.lock'),

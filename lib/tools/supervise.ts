@@ -1,9 +1,10 @@
 import { execa } from 'execa';
-import { errnoOf } from '../errors.ts';
+import { errnoOf, OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import { killKin } from '../process/kill.ts';
 import type { Kin } from '../process/kin.ts';
 import { BOUND_MESSAGE, type Bound, watchBounds } from './bounds.ts';
+import { type Enclose, firstByte } from './enclose.ts';
 
 /** How a tool is watched: its bounds, and how to find all that it started. */
 export type Supervision = {
@@ -17,6 +18,8 @@ export type Supervision = {
   /** Told the pid of each program once it runs. */
   onStart: (pid: number) => Promise<void>;
   onSignal: (kin: Kin, signal: string) => void;
+  /** Puts each program into what contains it; absent: it runs as it is. */
+  enclose?: Enclose;
 };
 
 export type Ended = {
@@ -29,6 +32,7 @@ export type Ended = {
 /** What a shell answers where there is no such program. */
 export const NOT_FOUND = 127;
 const KILL_BOUND_MS = 15_000;
+const START_TRIES = 3;
 
 /**
  * Runs a program to its end with output going straight to this process's own stdout and stderr, stops it at its
@@ -41,6 +45,24 @@ export async function supervise(
   options: { cwd: string; env: Record<string, string> },
   supervision: Supervision,
 ): Promise<Ended> {
+  const { enclose = async (command: readonly string[]) => [...command] } = supervision;
+  for (let tries = 1; ; tries += 1) {
+    const { how, ...ended } = await runOnce(await enclose([file, ...args], options), options, supervision);
+    if (how !== 'not_contained') return { how, ...ended };
+    if (tries === START_TRIES)
+      throw new OrchError('SPAWN_FAILED', `the command could not be contained: ${ended.message}`, {
+        hint: 'The log (`orch logs --stderr`) has what the container said; `orch doctor` tries it again.',
+      });
+  }
+}
+
+/** Once. Where nothing of an enclosed command has run, it says so, and it may be tried again. */
+async function runOnce(
+  [file = '', ...args]: readonly string[],
+  options: { cwd: string; env: Record<string, string> },
+  supervision: Supervision,
+): Promise<Ended | (Omit<Ended, 'how'> & { how: 'not_contained' })> {
+  const isEnclosed = supervision.enclose !== undefined;
   const earlier = new Set((await supervision.kin()).map((kin) => `${kin.pid}:${kin.startTime}`));
   // After the last wait before `watchBounds` listens: an abort in between would be heard by nobody.
   if (supervision.stop.aborted)
@@ -52,14 +74,13 @@ export async function supervise(
     cwd: options.cwd,
     env: options.env,
     extendEnv: false,
-    stdin: 'ignore',
-    stdout: 'inherit',
-    stderr: 'inherit',
+    stdio: ['ignore', 'inherit', 'inherit', ...(isEnclosed ? (['pipe'] as const) : [])],
     detached: true,
     cleanup: false,
     buffer: false,
     reject: false,
   });
+  const hasBegun = isEnclosed ? firstByte(child) : Promise.resolve(true);
   const noted = child.pid === undefined ? Promise.resolve() : supervision.onStart(child.pid);
   // Its failure is met below, once the program and all it started have ended.
   noted.catch(() => undefined);
@@ -81,7 +102,7 @@ export async function supervise(
   const result = await child;
   if (result.exitCode === undefined && result.signal === undefined) {
     return {
-      how: 'not_started',
+      how: isEnclosed ? 'not_contained' : 'not_started',
       exitCode: null,
       signal: null,
       message: `${file}: ${errnoOf(result.cause) ?? result.code ?? 'cannot be started'}`,
@@ -89,12 +110,10 @@ export async function supervise(
   }
   const exitCode = result.exitCode ?? null;
   const signal = result.signal ?? null;
-  return {
-    how: 'exit',
-    exitCode,
-    signal,
-    message: signal === null ? exitText(exitCode) : `ended by ${signal}`,
-  };
+  const message = signal === null ? exitText(exitCode) : `ended by ${signal}`;
+  // Killed before it began is told as an end: a person or the kernel meant it, and it is not tried again.
+  const how = signal !== null || (await hasBegun) ? 'exit' : 'not_contained';
+  return { how, exitCode, signal, message };
 }
 
 function exitText(exitCode: number | null): string {

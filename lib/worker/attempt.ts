@@ -2,6 +2,7 @@ import { identify } from '../process/identity.ts';
 import { findKin, type Kin } from '../process/kin.ts';
 import { DEFAULT_OPTIONS, type FrozenPlan, type PlannedWorkstream } from '../protocol/plan.ts';
 import { type Actor, audit } from '../store/events.ts';
+import type { Enclose } from '../tools/enclose.ts';
 import { commandEnvironment } from '../tools/environment.ts';
 import type { Supervision } from '../tools/supervise.ts';
 import type { Life } from './life.ts';
@@ -20,6 +21,8 @@ export type Attempt = {
   reporter: Reporter;
   /** Paths in the worktree that enter no commit: copied files and what `setup` made. */
   excluded: string[];
+  /** Puts what the plan runs into what contains it. */
+  enclose: Enclose;
 };
 
 /** The environment of the commands of a plan. */
@@ -42,6 +45,7 @@ export function supervisionOf(attempt: Attempt, timeoutMs: number): Supervision 
       return life.interruption()?.cause === 'parent_lost' ? LOST_GRACE_MS : plan.options.stopGraceMs / 2;
     },
     stop: life.stop,
+    enclose: attempt.enclose,
     kin: () => kinOf(attempt),
     onStart: (pid) => noteSession(attempt, pid),
     onSignal: (kin, signal) => {

@@ -15,6 +15,8 @@ import { currentOrchestrator } from '../store/role.ts';
 import { removeFile, removePid, writePid } from '../store/signs.ts';
 import { tolerateLog } from '../store/tolerate-log.ts';
 import { isWorkLeft } from '../store/work-left.ts';
+import { limitsFor, sandboxFor } from '../tools/choose.ts';
+import { makeEnclose } from '../tools/enclose.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
 import { type Attempt, kinOf } from './attempt.ts';
 import { type Conclusion, carryOut } from './carry-out.ts';
@@ -88,6 +90,13 @@ async function main(): Promise<number> {
     life,
     reporter,
     excluded: [],
+    enclose: makeEnclose({
+      mark: { root, workstream: id, attempt: number, token },
+      text: begun.record.containment,
+      limits: limitsFor(plan.options, workstream),
+      sandbox: sandboxFor(plan.options, workstream),
+      envFile: plan.options.envFile,
+    }),
   };
   const fresh = begun.record.fresh;
   const event = await lastWord(attempt, fresh);

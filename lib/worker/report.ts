@@ -17,7 +17,7 @@ type ReportEvent = Extract<RecordEvent, { type: 'progress' | 'end' | 'complete' 
 
 /** True for what keeps a record from being written for a while, and says nothing about the work. */
 function isPassing(error: unknown): error is OrchError {
-  return error instanceof OrchError && ['DISK_FULL', 'IO', 'LOCK_HELD'].includes(error.code);
+  return error instanceof OrchError && ['DISK_FULL', 'IO', 'LOCK_HELD', 'UNSAFE_FOLDER'].includes(error.code);
 }
 
 const LAST_WORD_TRIES = 120;

@@ -99,7 +99,7 @@ it.concurrent('reap ends all that killed workers left, and names it first', asyn
   }
   for (const { workstream, why } of kills) {
     expect(dead).toContain(workstream);
-    expect(why).toMatch(/proof: (marker|session|descendant|cwd)/);
+    expect(why).toMatch(/proof: (marker|session|descendant|scope|limit|cwd)/);
   }
   const settles = actions.filter(({ action }) => action === 'settle');
   expect(settles.map(({ workstream, target }) => [workstream, target])).toEqual(

@@ -27,7 +27,7 @@ export type Trial = Workshop & {
 };
 
 export const BOUND_MS = 90_000;
-export const RESTARTS = 2;
+const RESTARTS = 2;
 const RECOVERY_BOUND_MS = 45_000;
 const CONFIG = JSON.stringify({ heartbeat_interval: '500ms', stop_grace: '2s' });
 

@@ -1,12 +1,12 @@
 import { styleText } from 'node:util';
 import { ENV } from '../../protocol/layout.ts';
-import { escapeControls } from '../../protocol/text.ts';
+import { escapeControls, jsonLine } from '../../protocol/text.ts';
 import type { Check, Level } from '../doctor/check.ts';
 import { examine } from '../doctor/examine.ts';
 import { screenOf } from '../render.ts';
 import type { Verb } from '../verb.ts';
 
-type Args = Record<never, never>;
+type Args = { chaos: boolean; minutes: number; seed: number | undefined };
 
 const STYLES = { ok: 'green', warn: 'yellow', fail: 'red' } as const satisfies Record<Level, string>;
 
@@ -16,11 +16,25 @@ export const verb: Verb<Args> = {
   describe: 'Look for what could keep a run from going well; changes nothing',
   builder: (yargs) =>
     yargs
+      .option('chaos', {
+        type: 'boolean',
+        default: false,
+        describe: 'Prove the guarantees here: kill what orch runs in temporary repositories, and look',
+      })
+      .option('minutes', {
+        type: 'number',
+        default: 2,
+        requiresArg: true,
+        describe: 'How long, with --chaos',
+      })
+      .option('seed', { type: 'number', requiresArg: true, describe: 'Repeats the decisions of a --chaos' })
+      .example('$0 doctor --chaos', 'two minutes of violence in repositories of its own')
       .example('$0 doctor', 'before a long night; exit code 1 where a check fails')
       .example('$0 doctor --quiet', 'only what is not well') as never,
   handle: async (args) => {
+    if (args.chaos) return (await import('../doctor/chaos.ts')).proveHere(args);
     const checks = await examine(args.root ?? process.env[ENV.root] ?? '.');
-    if (args.json) process.stdout.write(`${JSON.stringify({ schema: 'orch.doctor/1', checks })}\n`);
+    if (args.json) process.stdout.write(jsonLine({ schema: 'orch.doctor/1', checks }));
     else show(checks, args.quiet, screenOf(args.color).color);
     return checks.some(({ level }) => level === 'fail') ? 1 : 0;
   },

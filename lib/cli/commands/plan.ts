@@ -4,6 +4,7 @@ import { OrchError } from '../../errors.ts';
 import { type Fault, faultOfFile } from '../../plan/fault.ts';
 import { ENV } from '../../protocol/layout.ts';
 import type { PlannedWorkstream } from '../../protocol/plan.ts';
+import { jsonLine } from '../../protocol/text.ts';
 import { configOf } from '../config.ts';
 import { type Selection, soundPlan, tellWarnings, unusableTools } from '../plan-for-launch.ts';
 import { planJson } from '../plan-json.ts';
@@ -65,7 +66,7 @@ export const verb: Verb<Args> = {
     const { workstreams } = checked;
     const warnings = [...notes, ...checked.warnings, ...toolWarnings(workstreams, selection.tool)];
     if (args.json) {
-      process.stdout.write(`${JSON.stringify(planJson(workstreams, warnings, selection.tool))}\n`);
+      process.stdout.write(jsonLine(planJson(workstreams, warnings, selection.tool)));
       return 0;
     }
     const screen = screenOf(args.color);

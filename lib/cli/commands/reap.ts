@@ -1,5 +1,5 @@
 import { type ReapAction, reap } from '../../orchestrate/reap.ts';
-import { escapeControls } from '../../protocol/text.ts';
+import { escapeControls, jsonLine } from '../../protocol/text.ts';
 import { makeFolders } from '../../store/folders.ts';
 import { durationOption } from '../options.ts';
 import { findState } from '../root.ts';
@@ -30,12 +30,11 @@ export const verb: Verb<Args> = {
     const root = await findState(args.root);
     if (!args['dry-run']) makeFolders(root);
     const { actions, bystanders, left } = await reap(root, { dryRun: args['dry-run'], olderThanMs });
-    if (args.json)
-      process.stdout.write(`${JSON.stringify({ schema: 'orch.reap/1', actions, bystanders, left })}\n`);
+    if (args.json) process.stdout.write(jsonLine({ schema: 'orch.reap/1', actions, bystanders, left }));
     else tell(actions, args['dry-run'], args.quiet);
     for (const { pid, command, cwd } of args.json ? [] : bystanders) {
       process.stderr.write(
-        `orch: left alone: pid ${pid} in ${cwd} (${escapeControls(command)}), which orch did not start\n`,
+        `orch: left alone: pid ${pid} in ${escapeControls(`${cwd} (${command})`)}, which orch did not start\n`,
       );
     }
     for (const note of args.json ? [] : left) process.stderr.write(`orch: ${escapeControls(note)}\n`);

@@ -5,9 +5,10 @@ import { newMemory, type Observation, observe } from '../../orchestrate/observe.
 import { recordOf, type View } from '../../orchestrate/world.ts';
 import { holdPath } from '../../protocol/layout.ts';
 import { isFinal, isSuccess, type StatusRecord } from '../../protocol/status.ts';
+import { jsonLine } from '../../protocol/text.ts';
 import { type Actor, audit } from '../../store/events.ts';
 import { changeRecord, leaseOf, placeOf, UNREADABLE_HINT } from '../../store/records.ts';
-import { removeFile } from '../../store/signs.ts';
+import { removeFile, withdrawStop } from '../../store/signs.ts';
 import { ensureOrchestrator } from '../ensure-orchestrator.ts';
 import { findState } from '../root.ts';
 import type { Verb } from '../verb.ts';
@@ -111,13 +112,17 @@ async function requeue(
   const progress = startsOver ? `0/${tasks.length}` : record.progress;
   const again = { run: plan.run, title, depends_on, definition, progress, fresh: startsOver };
   const event = { type: 'requeue', restarts: 0, reason: null, again } as const;
-  const same = (current: StatusRecord): boolean => current.status === record.status;
+  const same = async (current: StatusRecord): Promise<boolean> => {
+    if (current.status !== record.status) return false;
+    await withdrawStop(root, id);
+    return true;
+  };
   const changed = await changeRecord(root, id, leaseOf(record), 'person', actor, event, same);
   if (!changed.ok)
     throw new OrchError('BUSY', `the record of ${id} changed meanwhile`, { hint: 'Try again.' });
 }
 
 function tell(id: string, output: { json: boolean; quiet: boolean }): void {
-  if (output.json) process.stdout.write(`${JSON.stringify({ schema: 'orch.retry/1', workstream: id })}\n`);
+  if (output.json) process.stdout.write(jsonLine({ schema: 'orch.retry/1', workstream: id }));
   else if (!output.quiet) process.stdout.write(`${id}  pending\n`);
 }

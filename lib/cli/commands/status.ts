@@ -1,4 +1,5 @@
 import { pollStatus } from '../../orchestrate/poll.ts';
+import { jsonLine } from '../../protocol/text.ts';
 import { requireShown } from '../known.ts';
 import type { GlobalOptions } from '../options.ts';
 import { findState } from '../root.ts';
@@ -15,7 +16,7 @@ export async function showStatus(ids: readonly string[], options: GlobalOptions)
   const list = await pollStatus(root, { ids, usage: true });
   requireShown(list, ids);
   if (options.json) {
-    process.stdout.write(`${JSON.stringify(list)}\n`);
+    process.stdout.write(jsonLine(list));
     return 0;
   }
   const { renderStatus, screenOf } = await import('../render.ts');

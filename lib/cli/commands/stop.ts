@@ -1,7 +1,7 @@
 import { OrchError } from '../../errors.ts';
 import { pollStatus } from '../../orchestrate/poll.ts';
 import { DEFAULT_OPTIONS } from '../../protocol/plan.ts';
-import { escapeControls } from '../../protocol/text.ts';
+import { escapeControls, jsonLine } from '../../protocol/text.ts';
 import { type Actor, audit } from '../../store/events.ts';
 import { makeFolders } from '../../store/folders.ts';
 import { planInForce } from '../../store/plans.ts';
@@ -102,8 +102,8 @@ function graceOf(root: string): number {
 }
 
 function tell(result: Stopped, output: { json: boolean; quiet: boolean }): void {
-  if (output.json) process.stdout.write(`${JSON.stringify({ schema: 'orch.stop/1', ...result })}\n`);
+  if (output.json) process.stdout.write(jsonLine({ schema: 'orch.stop/1', ...result }));
   else if (!result.ok) process.stderr.write(`orch: ${result.workstream}: ${escapeControls(result.note)}\n`);
   else if (!output.quiet)
-    process.stdout.write(`${result.workstream}  ${escapeControls(result.status)}  ${result.note}\n`);
+    process.stdout.write(`${result.workstream}  ${escapeControls(`${result.status}  ${result.note}`)}\n`);
 }

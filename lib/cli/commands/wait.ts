@@ -1,6 +1,7 @@
 import { OrchError } from '../../errors.ts';
 import { HOLDS, pollStatus, type StatusList } from '../../orchestrate/poll.ts';
 import type { WorkstreamStatus } from '../../orchestrate/verdict.ts';
+import { jsonLine } from '../../protocol/text.ts';
 import { type Followed, followUntilFinal } from '../follow.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { durationOption } from '../options.ts';
@@ -44,7 +45,7 @@ export const verb: Verb<WaitArgs> = {
     const { end, list } = await followUntilFinal(root, options);
     if (end === 'aborted') return 130;
     if (end === 'timeout') throw timedOut(args.timeout ?? '', list);
-    if (args.json) process.stdout.write(`${JSON.stringify(list)}\n`);
+    if (args.json) process.stdout.write(jsonLine(list));
     else if (!args.quiet) process.stdout.write(renderStatus(list, screenOf(args.color)));
     return outcome(list);
   },

@@ -8,7 +8,10 @@ import { checkRepository } from './repository.ts';
 import { checkContainment, checkLogout } from './session.ts';
 import { checkConfig, checkEnvironment, checkKeys, checkPlan, checkTools, readDefaultPlan } from './work.ts';
 
-/** Everything that could keep a run in `dir` from going well. Writes nothing; runs git and loginctl alone. */
+/**
+ * Everything that could keep a run in `dir` from going well. Writes nothing; runs git, loginctl, and `true` in each
+ * kind of container.
+ */
 export async function examine(dir: string): Promise<Check[]> {
   const opened = await open(dir);
   if (opened.repository === null) {
@@ -16,7 +19,7 @@ export async function examine(dir: string): Promise<Check[]> {
       ...opened.checks,
       ...checkMachine(resolve(dir), null),
       await checkLogout(),
-      checkContainment(),
+      ...(await checkContainment({})),
       ...checkTools(),
       checkKeys(null),
     ];
@@ -37,7 +40,7 @@ export async function examine(dir: string): Promise<Check[]> {
     ...checkTools(),
     ...checkMachine(root, repository.commonDir),
     await checkLogout(),
-    checkContainment(),
+    ...(await checkContainment(config?.options ?? {})),
   ];
 }
 

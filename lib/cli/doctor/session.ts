@@ -1,11 +1,17 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { errnoOf } from '../../errors.ts';
 import { type LogoutFate, logoutFate } from '../../process/logout.ts';
 import { backend } from '../../process/system.ts';
-import { programOnPath } from '../../tools/on-path.ts';
+import {
+  type Offer,
+  probeBwrap,
+  probeLimitMark,
+  probeNamespace,
+  probeScope,
+  type ScopeOffer,
+} from '../../process/tiers.ts';
+import type { PlanOptions } from '../../protocol/plan.ts';
+import { type Choice, chooseContainment } from '../../tools/choose.ts';
 import { logoutRisk } from '../logout-risk.ts';
-import { type Check, ok, warn } from './check.ts';
+import { type Check, fail, ok, warn } from './check.ts';
 
 /** Whether detached work outlives the login. */
 export async function checkLogout(): Promise<Check> {
@@ -28,45 +34,62 @@ function saying({ kills, linger, source }: LogoutFate): string {
   return `KillUserProcesses=${kills === true ? 'yes' : 'no'} for you (${source}), lingering ${lingers}`;
 }
 
-/** How far a sweep for what a worker started can reach. Only looked at: nothing is started. */
-export function checkContainment(): Check {
-  const used = 'used: session + marker + cwd';
+/**
+ * Which tier a worker would get, and what each of them found when it was tried. Each try starts `true` and ends with
+ * it; nothing stays.
+ */
+export async function checkContainment(
+  asked: Pick<PlanOptions, 'containment' | 'limits' | 'sandbox'>,
+): Promise<Check[]> {
+  const [choice, scope, namespace, limit, bwrap, alone] = await Promise.all([
+    chooseContainment(asked, {}),
+    probeScope(),
+    probeNamespace(),
+    probeLimitMark(),
+    probeBwrap(true),
+    probeBwrap(false),
+  ]);
+  return [
+    checkChoice(choice, asked.containment ?? 'auto'),
+    checkScope(scope),
+    tierRow(
+      'tier namespace',
+      namespace,
+      'only for `containment: pid_namespace`, since commands see other PIDs',
+    ),
+    checkSweep(limit),
+    bwrap.offered && !alone.offered
+      ? ok('sandbox bwrap', `${bwrap.evidence}; with \`network: off\`: ${alone.why}`)
+      : tierRow('sandbox bwrap', bwrap, 'for plans that say `sandbox: bwrap`'),
+  ];
+}
+
+function checkChoice(choice: Choice, wish: string): Check {
+  if (!choice.ok) return fail('containment', `${wish}: ${choice.reason.message}`, choice.reason.hint);
+  const { tier, text, unenforced } = choice;
+  const found = `${wish}: workers get ${tier} (${text})`;
+  return unenforced === null
+    ? ok('containment', found)
+    : warn('containment', `${found}; no limits: ${unenforced}`);
+}
+
+function checkScope(offer: ScopeOffer): Check {
+  if (!offer.offered || offer.lasting) return tierRow('tier scope', offer, 'taken by auto');
+  const why = 'not taken by auto: without lingering, logout ends the manager and every scope with it';
+  const hint = 'Run `loginctl enable-linger` once, or say `containment: scope`.';
+  return { ...ok('tier scope', `${offer.evidence}; ${why}`), hint };
+}
+
+function tierRow(name: string, offer: Offer, use: string): Check {
+  return ok(name, offer.offered ? `${offer.evidence}; ${use}` : `not offered: ${offer.why}`);
+}
+
+function checkSweep(limit: Offer): Check {
   if (backend() === 'portable') {
     const hint = 'What a tool hides from its session may escape the sweep on this system.';
-    return warn('containment', `${used}, without /proc: markers and folders of others cannot be seen`, hint);
+    return warn('tier sweep', 'without /proc: markers and folders of others cannot be seen', hint);
   }
-  const better = [
-    ...(hasUserManager() ? ['cgroup scope (systemd-run --user --scope)'] : []),
-    ...(hasNamespaces() ? ['PID namespace (unshare --pid)'] : []),
-  ];
-  const more =
-    better.length === 0
-      ? 'none of the stronger ones is at hand'
-      : `at hand, not yet used: ${better.join(', ')}`;
-  return ok('containment', `${used}; ${more}`);
-}
-
-function hasUserManager(): boolean {
-  const runtime = process.env['XDG_RUNTIME_DIR'] ?? `/run/user/${process.getuid?.() ?? ''}`;
-  return programOnPath('systemd-run') !== null && existsSync(join(runtime, 'systemd/private'));
-}
-
-function hasNamespaces(): boolean {
-  if (programOnPath('unshare') === null) return false;
-  if (process.getuid?.() === 0) return true;
-  const allowed = ['/proc/sys/kernel/unprivileged_userns_clone', '/proc/sys/user/max_user_namespaces'];
-  return (
-    allowed.every((path) => numberIn(path) !== 0) &&
-    numberIn('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') !== 1
-  );
-}
-
-function numberIn(path: string): number | null {
-  try {
-    return Number(readFileSync(path, 'utf8').trim());
-  } catch (error) {
-    // This kernel has no such switch.
-    if (errnoOf(error) === null) throw error;
-    return null;
-  }
+  if (limit.offered) return ok('tier sweep', 'session, marker, limit and cwd; always there');
+  const hint = 'Install util-linux: prlimit marks commands that shed everything else.';
+  return { ...ok('tier sweep', `session, marker and cwd; no limit marks: ${limit.why}`), hint };
 }
