@@ -146,8 +146,8 @@ export async function findKin(
   processes?: readonly ProcessInfo[],
 ): Promise<{ kin: Kin[]; bystanders: Bystander[] }> {
   const here = await origin();
-  const scene = survey(root, traces, processes ?? (await listProcesses({ detail: true })));
   const local = traces.filter(({ identity }) => identity === null || locate(identity, here) === 'here');
+  const scene = survey(root, traces, local, processes ?? (await listProcesses({ detail: true })));
   for (const trace of local) await noteUnseen(scene, trace);
   addMarked(scene);
   // Latest first: where two records name one number, the earlier session ended before the later one began.

@@ -40,6 +40,8 @@ export type Bystander = { pid: number; command: string; workstream: string; cwd:
 export type Scene = {
   root: string;
   traces: readonly WorkerTrace[];
+  /** Those of them whose PIDs are numbers of here and now. */
+  local: readonly WorkerTrace[];
   listing: ReadonlyMap<number, ProcessInfo>;
   /** Processes that may be kin: not zombies, this process, its ancestors, init, or an orchestrator. */
   candidates: ReadonlySet<ProcessInfo>;
@@ -71,6 +73,7 @@ export function lineOf(listing: ReadonlyMap<number, ProcessInfo>, pid: number): 
 export function survey(
   root: string,
   traces: readonly WorkerTrace[],
+  local: readonly WorkerTrace[],
   processes: readonly ProcessInfo[],
 ): Scene {
   const listing = new Map(processes.map((info) => [info.pid, info]));
@@ -86,6 +89,7 @@ export function survey(
   const scene: Scene = {
     root,
     traces,
+    local,
     listing,
     candidates,
     liveTokens: new Set(),
@@ -114,18 +118,17 @@ function isFadingWorker(traces: readonly WorkerTrace[], info: ProcessInfo): bool
 
 /**
  * True if the process is the worker itself, and not something that was started with the worker's token among its
- * words, as `env ORCH_TOKEN … run TOKEN` would. Where a record knows the worker of this token, its PID decides;
- * else that the arguments end as a worker's do.
+ * words: where a record knows the worker of this token, and its PID means something here, that decides.
  */
-export function isWorkerItself({ traces }: Pick<Scene, 'traces'>, info: ProcessInfo): boolean {
+export function isWorkerItself({ local }: Scene, info: ProcessInfo): boolean {
   const { command, environ, pid, startTime } = info;
   const token = environ?.[ENV.token] ?? '';
   if (!hasWord(command, token)) return false;
-  const known = traces.find(({ identity }) => identity?.token === token);
+  const known = local.find(({ identity }) => identity?.token === token);
   if (known?.identity != null && known.pid !== null)
     return known.pid === pid && isSameStart(startTime, known.identity.start_time);
-  const [id, attempt, last] = command.split(' ').slice(-3);
-  return id === environ?.[ENV.workstream] && /^\d+$/.test(attempt ?? '') && last === token;
+  // Of another attempt or another repository: whoever may be a worker is left alone.
+  return true;
 }
 
 /** What the records say is not needed: a worker shows by itself that it is one. */

@@ -288,7 +288,7 @@ describe.runIf(onLinux)('findKin in made-up tables', () => {
       made(712, { environ: marked(early), command: `node worker.js A 2 ${early}` }),
       made(713, { environ: marked(early), command: `show ${early}` }),
     ];
-    const found = { 500: 'worker', 710: 'marker', 711: 'marker', 712: 'worker', 713: 'marker' };
+    const found = { 500: 'worker', 710: 'marker', 711: 'marker', 712: 'worker', 713: 'worker' };
     expect(await proofs(table)).toEqual(found);
     const { kin } = await findKin(root, [trace], table.slice(1, 3));
     expect(kin.map(({ ofLiveWorker }) => ofLiveWorker)).toEqual([false, false]);
