@@ -34,7 +34,7 @@ import {
   taskText,
 } from '../protocol/plan.ts';
 import { isSuccess } from '../protocol/status.ts';
-import { jsonLine } from '../protocol/text.ts';
+import { escapeControls, jsonLine } from '../protocol/text.ts';
 import { type Actor, audit } from '../store/events.ts';
 import { makeFolders, refuseTracked } from '../store/folders.ts';
 import { writePlan } from '../store/plans.ts';
@@ -212,7 +212,7 @@ async function refuseDirty(root: string, allowed: boolean): Promise<void> {
   if (allowed) return;
   const changed = await hasTrackedChanges(root);
   if (changed.length === 0) return;
-  const names = `${changed.slice(0, 3).join(', ')}${changed.length > 3 ? `, … (${changed.length})` : ''}`;
+  const names = `${changed.slice(0, 3).map(escapeControls).join(', ')}${changed.length > 3 ? `, … (${changed.length})` : ''}`;
   const hint = 'The workstreams would not see them. Commit or stash them, or add --allow-dirty.';
   throw new OrchError('DIRTY_CHECKOUT', `there are uncommitted changes: ${names}`, { hint });
 }

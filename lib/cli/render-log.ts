@@ -55,20 +55,39 @@ export function terminalSink(screen: Screen): LogSink {
   };
 }
 
-/** One JSON object for each line. */
+/** A tool that prints for hours without a newline must not fill the memory of who looks. */
+const LINE_MAX_LENGTH = 1024 * 1024;
+
+/** One JSON object for each line; a line over a million characters comes in several. */
 export function jsonSink(workstream: string, stream: string): LogSink {
   const decoder = new StringDecoder('utf8');
-  let rest = '';
-  const lineOf = (line: string): string => jsonLine({ schema: 'orch.log/1', workstream, stream, line });
+  let held: string[] = [];
+  let length = 0;
+  const take = (): string => {
+    const line = held.join('');
+    held = [];
+    length = 0;
+    return jsonLine({ schema: 'orch.log/1', workstream, stream, line });
+  };
+  const hold = (text: string): void => {
+    held.push(text);
+    length += text.length;
+  };
   return {
     async write(bytes) {
-      const lines = (rest + decoder.write(bytes)).split('\n');
-      rest = lines.pop() ?? '';
-      if (lines.length > 0) await emit(lines.map(lineOf).join(''));
+      const [first = '', ...more] = decoder.write(bytes).split('\n');
+      hold(first);
+      const out: string[] = [];
+      for (const text of more) {
+        out.push(take());
+        hold(text);
+      }
+      if (length > LINE_MAX_LENGTH) out.push(take());
+      if (out.length > 0) await emit(out.join(''));
     },
     async end() {
-      const last = rest + decoder.end();
-      if (last !== '') await emit(lineOf(last));
+      hold(decoder.end());
+      if (length > 0) await emit(take());
     },
   };
 }

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import type { StatusList } from '../orchestrate/poll.ts';
 import type { Verdict, WorkstreamStatus } from '../orchestrate/verdict.ts';
-import { escapeControls } from '../protocol/text.ts';
+import { cutText, escapeControls } from '../protocol/text.ts';
 import { type Cell, type Column, cutCells, tableLines, wrapCells } from './table.ts';
 
 /** How a terminal is drawn on. `width` null: a pipe or a file, nothing is cut. */
@@ -34,6 +34,8 @@ const COLUMNS: readonly Column[] = [
 ];
 
 const WORD_MAX = 24;
+/** A foreign program's texts may be as long as its record: a line of a table is not. */
+const SHOWN_BYTES = 2_048;
 /** From here on there is room for the record's word beside the verdict; the notes have it in any case. */
 const WIDE = 100;
 
@@ -62,12 +64,14 @@ export function ageText(seconds: number | null): string {
 
 /** The verdict, with the record's own word where that is another. */
 function statusText({ status, verdict }: Pick<WorkstreamStatus, 'status' | 'verdict'>): string {
-  return status === verdict ? verdict : `${verdict} (${cutCells(escapeControls(status), WORD_MAX)})`;
+  return status === verdict
+    ? verdict
+    : `${verdict} (${cutCells(escapeControls(cutText(status, SHOWN_BYTES)), WORD_MAX)})`;
 }
 
 /** What it is at, or why it is not. */
 function nowText({ current_task, reason }: Pick<WorkstreamStatus, 'current_task' | 'reason'>): string {
-  return escapeControls(current_task ?? reason?.message ?? '');
+  return escapeControls(cutText(current_task ?? reason?.message ?? '', SHOWN_BYTES));
 }
 
 function rowOf(
@@ -80,7 +84,7 @@ function rowOf(
   return [
     { text: escapeControls(status.workstream) },
     { text: isWide ? statusText(status) : status.verdict, paint: paint(STYLES[status.verdict]) },
-    { text: escapeControls(status.progress ?? '-') },
+    { text: cutCells(escapeControls(cutText(status.progress ?? '-', SHOWN_BYTES)), WORD_MAX) },
     { text: ageText(age) },
     { text: hasPid ? String(status.pid) : '-' },
     { text: nowText(status) },
@@ -93,10 +97,11 @@ function noteLines(status: WorkstreamStatus, screen: Screen, paint: ReturnType<t
   const messages = [...new Set([reason?.message, evidence])].filter((text) => typeof text === 'string');
   if (messages.length === 0) return [];
   const width = screen.width ?? Number.POSITIVE_INFINITY;
-  const text = escapeControls(`${workstream} ${verdict}: ${messages.join('; ')}`);
+  const shown = messages.map((message) => cutText(message, SHOWN_BYTES)).join('; ');
+  const text = escapeControls(`${workstream} ${verdict}: ${shown}`);
   const lines = wrapCells(text, width, '  ');
   if (reason?.hint == null) return lines;
-  const hints = wrapCells(escapeControls(reason.hint), width, '  ', '  ');
+  const hints = wrapCells(escapeControls(cutText(reason.hint, SHOWN_BYTES)), width, '  ', '  ');
   return [...lines, ...hints.map(paint('gray'))];
 }
 

@@ -11,7 +11,7 @@ export function tellEnd(list: StatusList, output: { json: boolean; quiet: boolea
     if (!output.quiet) process.stdout.write(`${total - unfinished.length} of ${total} completed\n`);
     for (const { workstream, verdict, reason } of unfinished) {
       const { message, hint } = reason ?? { message: '', hint: null };
-      const next = hint === null ? '' : `\n  ${hint}`;
+      const next = hint === null ? '' : `\n  ${escapeControls(hint)}`;
       process.stderr.write(`orch: ${workstream} ${verdict}: ${escapeControls(message)}${next}\n`);
     }
   }

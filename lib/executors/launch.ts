@@ -77,8 +77,10 @@ export async function launchWorker(
       const identity = await identify(child.pid, token);
       if (identity === null)
         throw new OrchError('SPAWN_FAILED', `the worker of ${id} (pid ${child.pid}) ended at once`);
+      const self = await identify(process.pid, '');
       const started = {
         type: 'start',
+        launcher: self === null ? null : { pid: process.pid, start_time: self.start_time },
         pid: child.pid,
         identity,
         attempt,

@@ -1,4 +1,5 @@
-import { lstat, readdir, readFile, rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, open, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { errnoOf, messageOf, OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
@@ -178,15 +179,35 @@ function parseObject(text: string): { base?: unknown; attempt?: unknown; exclude
   }
 }
 
-/** The text of a file, or null if there is none. */
+/**
+ * The text of a file, or null if there is none. A tool may write in git's folder: a pipe there is not waited for.
+ * @throws OrchError WORKTREE_FAILED where it is no regular file, or too large for what git keeps there.
+ */
 export async function readText(path: string): Promise<string | null> {
+  let handle: FileHandle;
   try {
-    return await readFile(path, 'utf8');
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === 'ENOENT' || errno === 'ENOTDIR') return null;
+    if (errno === 'ENXIO' || errno === 'ELOOP') throw notGits(path);
     throw error;
   }
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile() || stats.size > TEXT_MAX_BYTES) throw notGits(path);
+    return await handle.readFile('utf8');
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A reflog of many years is smaller. */
+const TEXT_MAX_BYTES = 64 * 1024 * 1024;
+
+function notGits(path: string): OrchError {
+  const hint = 'Something other than git put it there. Look at it, move it away, then run again.';
+  return new OrchError('WORKTREE_FAILED', `${path} is not a file that git wrote`, { hint });
 }
 
 /** What is at a path, links not followed. */
@@ -196,7 +217,7 @@ export async function kindOf(path: string): Promise<'absent' | 'folder' | 'file'
     if (stat.isDirectory()) return 'folder';
     return stat.isFile() ? 'file' : 'other';
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return 'absent';
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return 'absent';
     throw error;
   }
 }

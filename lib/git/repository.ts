@@ -1,4 +1,5 @@
 import { realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
 import { type GitResult, git, splitNul } from './run.ts';
 
@@ -29,7 +30,7 @@ export async function openRepository(dir: string): Promise<Repository> {
   ]);
   const gitVersion = acceptedVersion(version.stdout);
   const { gitDir, commonDir, top } = readFacts(start, facts);
-  const root = gitDir === commonDir ? top : await mainWorktree(start, commonDir);
+  const root = gitDir === commonDir ? await ownTop(start, gitDir, top) : await mainWorktree(start, commonDir);
   return { root: await realpath(root), gitDir, commonDir, gitVersion };
 }
 
@@ -47,8 +48,9 @@ export async function resolveCommit(root: string, ref: string): Promise<string> 
 /** True if the repository has the object with this full id; nothing is fetched to find out. */
 export async function hasObject(root: string, id: string): Promise<boolean> {
   if (!/^[0-9a-f]{40}(?:[0-9a-f]{24})?$/.test(id)) return false;
-  const env = { GIT_NO_LAZY_FETCH: '1' };
-  const { code } = await git(root, ['cat-file', '-e', id], { answers: [1], env });
+  // Git before 2.44 does not know the first: with no protocol allowed, it cannot fetch either.
+  const env = { GIT_NO_LAZY_FETCH: '1', GIT_ALLOW_PROTOCOL: '' };
+  const { code } = await git(root, ['cat-file', '-e', id], { answers: [1, 128], env });
   return code === 0;
 }
 
@@ -127,6 +129,18 @@ function complaintOf({ stderr }: GitResult): string {
   const first = (stderr.trim().split('\n')[0] ?? '').replace(/^fatal: /, '');
   if (first.startsWith('not a git repository')) return 'there is no repository here or above';
   return first === 'this operation must be run in a work tree' ? 'this is the folder of git itself' : first;
+}
+
+/** A config may say that the files are elsewhere (core.worktree): orch works where that place leads back here. */
+async function ownTop(start: string, gitDir: string, top: string): Promise<string> {
+  if (join(top, '.git') === gitDir) return top;
+  const asked = ['rev-parse', '--path-format=absolute', '--git-dir'];
+  const back = await git(await existingFolder(top), asked, { answers: [128] });
+  if (back.stdout.replace(/\n$/, '') === gitDir) return top;
+  throw notARepository(
+    start,
+    `its config (core.worktree) puts its files in ${top}, which does not belong to it`,
+  );
 }
 
 async function mainWorktree(start: string, commonDir: string): Promise<string> {

@@ -1,4 +1,6 @@
-import type { Worktree } from './admin.ts';
+import { join } from 'node:path';
+import { selfAndAbove } from '../protocol/scope.ts';
+import { kindOf, type Worktree } from './admin.ts';
 import { placeOf } from './nested.ts';
 import { git, splitNul } from './run.ts';
 
@@ -32,13 +34,23 @@ async function notIgnored(
   paths: readonly string[],
   index: string | undefined,
 ): Promise<string[]> {
-  if (paths.length === 0) return [];
+  const real: string[] = [];
+  // Where a tool put a link in place of a folder, there is no such path any more, and git fails if it is named.
+  for (const path of paths) if (!(await isBehindLink(worktree.path, path))) real.push(path);
+  if (real.length === 0) return [];
   // This command knows no literal pathspecs; with `./` before it no path begins like a magic one.
-  const input = paths.map((path) => `./${path}\0`).join('');
+  const input = real.map((path) => `./${path}\0`).join('');
   const options = { ...placeOf(worktree, index), input, answers: [1] };
   const { stdout } = await git(worktree.path, ['check-ignore', '-z', '--stdin'], options);
   const ignored = new Set(splitNul(stdout));
-  return paths.filter((path) => !ignored.has(`./${path}`));
+  return real.filter((path) => !ignored.has(`./${path}`));
+}
+
+async function isBehindLink(folder: string, path: string): Promise<boolean> {
+  for (const above of selfAndAbove(path).slice(1)) {
+    if ((await kindOf(join(folder, above))) === 'other') return true;
+  }
+  return false;
 }
 
 /** Takes nested repositories out of the index and sets the excluded paths back to their version in `keep`. */

@@ -1,6 +1,13 @@
 import { SHORT_TEXT_BYTES, TEXT_MAX_BYTES } from '../protocol/encode.ts';
 import { DEFAULT_OPTIONS, type PlanOptions } from '../protocol/plan.ts';
-import { hintOfCrash, isFinal, isSuccess, type Reason, type StatusRecord } from '../protocol/status.ts';
+import {
+  allowedRestarts,
+  hintOfCrash,
+  isFinal,
+  isSuccess,
+  type Reason,
+  type StatusRecord,
+} from '../protocol/status.ts';
 import { cutText } from '../protocol/text.ts';
 import { type Permissions, recordOf, type StaleFile, type View, type World } from './world.ts';
 
@@ -9,7 +16,7 @@ export type Action =
   | { type: 'create'; id: string; rebuild: boolean; why: string }
   | { type: 'kill'; id: string | null; why: string }
   | { type: 'end'; id: string; status: 'timed_out' | 'stopped' | 'crashed'; reason: Reason }
-  | { type: 'settle'; id: string; status: 'crashed' | 'stopped'; reason: Reason }
+  | { type: 'settle'; id: string; status: 'crashed' | 'stopped'; reason: Reason; cutOff?: boolean }
   | { type: 'requeue'; id: string; restarts: number; why: string }
   | { type: 'block'; id: string; blockedBy: string[]; reason: Reason }
   | { type: 'release'; id: string; why: string }
@@ -106,14 +113,15 @@ function tendLive(view: View, record: StatusRecord, options: PlanOptions): Actio
 const factsOf = (view: View, options: PlanOptions): Parameters<typeof verdictOfDeath>[1] => ({
   stopAsked: view.stopAskedMs !== null,
   rebooted: view.rebooted,
+  launcherGone: view.launcherGone,
   restartLimit: options.restart,
 });
 
 /** How a worker that is proved dead is settled: as stopped where a person had asked, else as crashed. */
 export function verdictOfDeath(
   record: StatusRecord,
-  facts: { stopAsked: boolean; rebooted: boolean; restartLimit: number },
-): { status: 'crashed' | 'stopped'; reason: Reason } {
+  facts: { stopAsked: boolean; rebooted: boolean; launcherGone: boolean; restartLimit: number },
+): { status: 'crashed' | 'stopped'; reason: Reason; cutOff?: boolean } {
   const id = record.workstream;
   if (facts.stopAsked) {
     const hint = `\`orch retry ${id}\` goes on from the last checkpoint.`;
@@ -121,6 +129,11 @@ export function verdictOfDeath(
       status: 'stopped',
       reason: { code: 'stopped', message: 'it ended while a person was stopping it', hint },
     };
+  }
+  if (record.status === 'starting' && facts.launcherGone) {
+    const message = `whoever started pid ${record.pid} was gone before it began`;
+    const hint = 'Whoever orchestrates starts it again, which costs no restart; else run `orch reattach`.';
+    return { status: 'crashed', reason: { code: 'never_started', message, hint }, cutOff: true };
   }
   if (record.status === 'starting') {
     const hint = `Look at \`orch logs ${id} --stderr\`.`;
@@ -153,7 +166,7 @@ function tendCrashed(
     return [];
   if (view.leftovers.length > 0 || view.liveWorker !== null || view.sinceMs < backoffMs(record.restarts))
     return [];
-  const why = `restart ${record.restarts + 1} of ${options.restart}`;
+  const why = `restart ${record.restarts + 1} of ${allowedRestarts(record, options.restart)}`;
   return [{ type: 'requeue', id, restarts: record.restarts + 1, why }];
 }
 

@@ -32,6 +32,8 @@ export async function firstRecord(
     run: plan.run,
     attempt: isNew ? 0 : await highestAttempt(root, id),
     restarts: 0,
+    cut_offs: 0,
+    launcher: null,
     mode,
     pid: null,
     identity: null,

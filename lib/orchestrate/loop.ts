@@ -51,7 +51,7 @@ export async function pass(options: PassOptions): Promise<Pass> {
 }
 
 /** One action that cannot be done now (a full disk, a busy lock) does not keep the others from being done. */
-async function tolerantAct(...[world, action, mode, actor]: Parameters<typeof act>): Promise<Done> {
+export async function tolerantAct(...[world, action, mode, actor]: Parameters<typeof act>): Promise<Done> {
   try {
     return await act(world, action, mode, actor);
   } catch (error) {

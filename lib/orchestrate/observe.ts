@@ -112,6 +112,7 @@ async function look(
     planned,
     liveness: record === null ? null : await livenessOf(record),
     rebooted: record?.identity != null && record.identity.boot_id !== (await origin()).boot_id,
+    launcherGone: record !== null && (await isLauncherGone(record)),
     liveWorker: worker === null ? null : { pid: worker.pid, token: worker.token },
     leftovers: kin.filter(({ ofLiveWorker }) => !ofLiveWorker),
     stopAskedMs: asked ? heldSince(memory, `stop ${id}`, state) : null,
@@ -121,6 +122,15 @@ async function look(
     foreignEnd: foreign?.end ?? null,
     stale: record === null ? (foreign?.stale ?? []) : staleFiles(root, id, record, worker !== null),
   };
+}
+
+/** True if whoever started the worker of a `starting` record is proved dead; false where that is not known. */
+export async function isLauncherGone(record: StatusRecord): Promise<boolean> {
+  if (record.status !== 'starting' || record.launcher === null) return false;
+  const { pid, start_time } = record.launcher;
+  // Same machine, boot and namespace as its child.
+  const identity = { ...record.identity, start_time, session: null, token: '' };
+  return (await judge(pid, identity)) === 'dead';
 }
 
 /** True if a person asked for the attempt of `record` to stop. */

@@ -1,4 +1,5 @@
 import { errnoOf, messageOf, OrchError } from '../errors.ts';
+import { isFrozen } from '../process/system.ts';
 import { type Usage, usageOf } from '../process/usage.ts';
 import { DEFAULT_OPTIONS, type FrozenPlan, type PlannedWorkstream } from '../protocol/plan.ts';
 import type { Reason } from '../protocol/status.ts';
@@ -18,7 +19,7 @@ export type StatusList = {
   /** `total`, and how many there are of each verdict that occurs. */
   summary: { total: number; [verdict: string]: number };
   workstreams: WorkstreamStatus[];
-  /** Files beside the records that could not be read; absent where there are none. */
+  /** Files beside the records that could not be read, and an orchestrator that is stopped; absent where there are none. */
   faults?: Reason[];
 };
 
@@ -198,10 +199,20 @@ function readPlanOr(root: string, faults: Reason[]): FrozenPlan | null {
   }
 }
 
+/** It lives, so nobody may take its place: only a person knows why it was stopped. */
+function frozenOrchestrator(pid: number): Reason {
+  const message = `the orchestrator (pid ${pid}) is stopped by a signal: nothing is launched or settled meanwhile`;
+  const hint = `\`kill -CONT ${pid}\` lets it go on; \`kill -KILL ${pid}\` and then \`orch reattach\` replaces it.`;
+  return { code: 'frozen', message, hint };
+}
+
 async function orchestratorOr(root: string, faults: Reason[]): Promise<StatusList['orchestrator']> {
   try {
     const current = await currentOrchestrator(root);
-    return current === null ? null : { pid: current.pid, alive: current.alive, mode: current.mode };
+    if (current === null) return null;
+    const { pid, alive, mode } = current;
+    if (alive === true && (await isFrozen(pid))) faults.push(frozenOrchestrator(pid));
+    return { pid, alive, mode };
   } catch (error) {
     faults.push(asFault(error));
     return null;

@@ -17,9 +17,8 @@ import { type Actor, audit } from '../store/events.ts';
 import { findLeftovers, removeLeftover } from '../store/leftovers.ts';
 import { withLock } from '../store/lock.ts';
 import { holdsLease, leaseOf, readRecord } from '../store/records.ts';
-import { act } from './act.ts';
 import { type Action, decide } from './decide.ts';
-import { PERMISSIONS } from './loop.ts';
+import { PERMISSIONS, tolerantAct } from './loop.ts';
 import { newMemory, type Observation, observe } from './observe.ts';
 import { recordOf, type View } from './world.ts';
 
@@ -46,6 +45,7 @@ export async function reap(root: string, options: ReapOptions): Promise<Reaped> 
   const actions: ReapAction[] = [];
   const left: string[] = [];
   const memory = newMemory();
+  let fault: unknown;
   let world = await observe(root, memory);
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
     const due = decide(world, PERMISSIONS.repair).filter(isCleanup);
@@ -54,7 +54,8 @@ export async function reap(root: string, options: ReapOptions): Promise<Reaped> 
       const shown = describe(world, action);
       if (options.dryRun) actions.push(...shown);
       else {
-        const { ok, note } = await act(world, action, 'detached', actor);
+        const { ok, note, error } = await tolerantAct(world, action, 'detached', actor);
+        fault ??= error;
         changed ||= ok;
         if (ok) actions.push(...shown);
         else if (action.type === 'kill') left.push(note);
@@ -65,6 +66,8 @@ export async function reap(root: string, options: ReapOptions): Promise<Reaped> 
   }
   await cleanFiles(root, options.dryRun, actions, actor);
   for (const view of world.views) await prune(world, view, options, actions, left, actor);
+  // Told last, so that one file in the way (or a full disk) does not keep the rest from being cleaned.
+  if (fault !== undefined) throw fault;
   return { actions, bystanders: world.bystanders, left };
 }
 

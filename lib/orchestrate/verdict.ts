@@ -1,6 +1,6 @@
 import { errnoOf, OrchError } from '../errors.ts';
 import { judge, locate } from '../process/identity.ts';
-import { origin } from '../process/system.ts';
+import { isFrozen, origin } from '../process/system.ts';
 import { recordPath } from '../protocol/layout.ts';
 import type { ForeignRecord } from '../protocol/parse.ts';
 import type { PlannedWorkstream } from '../protocol/plan.ts';
@@ -9,7 +9,7 @@ import { placeOf, type RecordRead, UNREADABLE_HINT } from '../store/records.ts';
 import { readHeartbeat } from '../store/signs.ts';
 import { verdictOfDeath } from './decide.ts';
 import { type Judgement, lookAtForeign, unknownReason } from './foreign.ts';
-import { isStopAsked } from './observe.ts';
+import { isLauncherGone, isStopAsked } from './observe.ts';
 
 /** What a reattach would settle on; `unknown` where no probe can tell. */
 export type Verdict = Judgement['verdict'];
@@ -145,7 +145,12 @@ async function judgeAlive(
   const liveness = await judge(record.pid, record.identity);
   if (liveness === 'same') {
     const isStale = record.status === 'running' && age !== null && age > setting.staleSeconds;
-    return agreed(record.status, false, true, isStale ? staleReason(id, age) : record.reason);
+    return agreed(
+      record.status,
+      false,
+      true,
+      isStale ? await staleReason(id, record.pid, age) : record.reason,
+    );
   }
   const place = await whereabouts(record);
   if (liveness === 'unknown') {
@@ -161,6 +166,7 @@ async function judgeAlive(
   const { status, reason } = verdictOfDeath(record, {
     stopAsked: tolerant(() => isStopAsked(root, id, record)) === true,
     rebooted: place?.rebooted ?? false,
+    launcherGone: await isLauncherGone(record),
     restartLimit: setting.restartLimit,
   });
   const evidence =
@@ -168,7 +174,12 @@ async function judgeAlive(
   return { alive: false, verdict: status, final: false, evidence, reason };
 }
 
-function staleReason(id: string, ageSeconds: number): Reason {
+async function staleReason(id: string, pid: number, ageSeconds: number): Promise<Reason> {
+  if (await isFrozen(pid)) {
+    const message = `its worker (pid ${pid}) is stopped by a signal since about ${Math.round(ageSeconds)} s`;
+    const hint = `\`kill -CONT ${pid}\` lets it go on; \`orch stop ${id}\` ends it now, an orchestrator at its timeout.`;
+    return { code: 'stale_heartbeat', message, hint };
+  }
   const message = `its worker lives, but its last heartbeat is ${Math.round(ageSeconds)} s old`;
   return {
     code: 'stale_heartbeat',

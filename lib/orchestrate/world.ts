@@ -16,6 +16,8 @@ export type View = {
   liveness: Liveness | null;
   /** The record's worker was of an earlier boot of this machine. */
   rebooted: boolean;
+  /** Of a `starting` record: who started its worker is proved dead. */
+  launcherGone: boolean;
   /** A worker of this id that the process table shows, whatever the record says. */
   liveWorker: Pick<Kin, 'pid' | 'token'> | null;
   /** Live processes of workers of this id that are gone. */

@@ -46,6 +46,14 @@ export function parseBlocks(
     const message = `expected at most ${MAX_NESTING} levels of lists and quotes`;
     return { ok: false, fault: { offset: deep.index, code: 'too_deep', message, hint: null } };
   }
+  const dense = tooDenseAt(text);
+  if (dense !== null) {
+    const message = 'too many brackets ("[" and "<") in one paragraph';
+    return {
+      ok: false,
+      fault: { offset: dense, code: 'too_large', message, hint: 'Divide it by empty lines.' },
+    };
+  }
   const cuts = cut(text);
   const blocks: Block[] = [];
   for (const [index, start] of cuts.entries()) {
@@ -61,6 +69,23 @@ export function parseBlocks(
     }
   }
   return { ok: true, blocks };
+}
+
+/** Links cost the square of the brackets of a paragraph: this is one of 2,000, or many of a few hundred. */
+const MAX_DENSITY = 4_000_000;
+
+/** Where brackets begin to cost more time than any analysis is worth, or null. A row of a table stands alone. */
+function tooDenseAt(text: string): number | null {
+  let [offset, marks, cost] = [0, 0, 0];
+  for (const line of text.split('\n')) {
+    if (line.trim() === '' || line.trimStart().startsWith('|')) marks = 0;
+    const more = line.match(/[[<]/g)?.length ?? 0;
+    cost += (marks + more) ** 2 - marks ** 2;
+    marks += more;
+    if (cost > MAX_DENSITY) return offset;
+    offset += line.length + 1;
+  }
+  return null;
 }
 
 type Part = { text: string; start: number };

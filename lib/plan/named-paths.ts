@@ -11,6 +11,8 @@ import type { Path } from './raw.ts';
 import type { WrittenTask, WrittenWorkstream } from './schema.ts';
 
 const SHOWN = 5;
+/** What is longer is no path that a person wrote, and costs time to match. */
+const LONGEST = 255;
 const WORD = /[^\s"'`<>()[\];|=→]+/g;
 const PATH = /^[\p{L}\p{N}_.@+*{},-]+(?:\/[\p{L}\p{N}_.@+*{},-]+)*\/?$/u;
 const FILE_NAME = /[^/.]\.[A-Za-z][A-Za-z0-9]{0,9}$/;
@@ -73,7 +75,7 @@ export function pathsIn(text: string, topNames: ReadonlySet<string>): string[] {
   const parts = words.flatMap((word) => (word.includes('{') ? [word] : word.split(',')));
   return parts.flatMap((part) => {
     const path = part.replace(/[.,:!?]+$/, '').replace(/^\.\//, '');
-    if (!PATH.test(path) || pathFault(path) !== null) return [];
+    if (path.length > LONGEST || !PATH.test(path) || pathFault(path) !== null) return [];
     const [top = ''] = path.split('/');
     if (top === path) return FILE_NAME.test(path) && topNames.has(path) ? [path] : [];
     const isPath = path.endsWith('/') || FILE_NAME.test(path) || topNames.has(top);

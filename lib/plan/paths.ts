@@ -6,6 +6,17 @@ const CONTROL = /[\u0000-\u001f\u007f]/;
 const UP = /(?:^|[/{},|()])\.\.(?:$|[/{},|()])/;
 const GIT_FOLDER = /(?:^|[/{},|()])\.git[. ]*(?:$|[/{},|()])/i;
 
+/** Each more costs another factor of the length of a name that does not match. */
+const MAX_STARS = 4;
+const MAX_DEEP_STARS = 3;
+
+function wildcardFault(path: string): string | null {
+  const most = Math.max(...path.split('/').map((name) => name.match(/\*+/g)?.length ?? 0));
+  if (most > MAX_STARS) return `must hold at most ${MAX_STARS} "*" between two slashes`;
+  const deep = path.match(/\*{2,}/g)?.length ?? 0;
+  return deep > MAX_DEEP_STARS ? `must hold at most ${MAX_DEEP_STARS} "**"` : null;
+}
+
 /** Null if `path`, a file, folder or glob, stays inside the repository as spelled; else the rule it breaks. */
 export function pathFault(path: string): string | null {
   if (path.trim() === '') return 'must not be empty';
@@ -16,7 +27,7 @@ export function pathFault(path: string): string | null {
   if (path.startsWith('!') || path.startsWith(':')) return 'must not begin with "!" or ":"';
   if (UP.test(path)) return 'must stay inside the repository, without ".."';
   if (GIT_FOLDER.test(path)) return 'must not lie in a .git folder';
-  return null;
+  return wildcardFault(path);
 }
 
 /** The path without `./` and doubled slashes; a slash at its end, which says folder, stays. */

@@ -24,7 +24,11 @@ const OPTIONS = {
   prettyErrors: false,
 } as const;
 
-type Walk = { anchors: Map<string, Raw>; faults: SyntaxFault[] };
+/** `merged`: entries that `<<` has brought in so far. */
+type Walk = { anchors: Map<string, Raw>; faults: SyntaxFault[]; merged: number };
+
+/** Beyond this, merge keys are a bomb like aliases. */
+const MAX_MERGED = 500_000;
 
 /** Reads one YAML document, aliases and merge keys (`<<`) written out. Never throws. */
 export function parseYaml(text: string): Parsed {
@@ -37,7 +41,7 @@ export function parseYaml(text: string): Parsed {
     const hint = 'Write a workstream, a list of them, or "workstreams:" and a list.';
     return { ok: false, faults: [{ offset: 0, code: 'empty', message: 'the file holds no value', hint }] };
   }
-  const walk: Walk = { anchors: new Map(), faults: [] };
+  const walk: Walk = { anchors: new Map(), faults: [], merged: 0 };
   const root = rawOf(document.contents, 0, walk);
   if (root.height > MAX_DEPTH) walk.faults.push(tooDeep(root.offset));
   if (root.weight > MAX_WEIGHT) walk.faults.push(tooHeavy(root.offset));
@@ -125,9 +129,14 @@ function entriesOf(pairs: Pair<Node | null, Node | null>[], offset: number, walk
 
 /** What `<<` brings in; of several maps the first wins. */
 function mergedEntries(value: Raw, walk: Walk): Entry[] {
-  if (value.kind === 'map') return value.entries;
-  if (value.kind === 'list' && value.items.every((item) => item.kind === 'map')) {
-    return value.items.flatMap((item) => (item.kind === 'map' ? item.entries : []));
+  const items = value.kind === 'list' ? value.items : [value];
+  const maps = items.flatMap((item) => (item.kind === 'map' ? [item] : []));
+  if (maps.length === items.length) {
+    walk.merged += maps.reduce((sum, map) => sum + map.entries.length, 0);
+    if (walk.merged <= MAX_MERGED) return maps.flatMap((map) => map.entries);
+    // Told once, where it went too far.
+    if (!walk.faults.some(({ code }) => code === 'too_large')) walk.faults.push(tooHeavy(value.offset));
+    return [];
   }
   const message = '"<<" must be a map or a list of maps';
   walk.faults.push({ offset: value.offset, code: 'wrong_type', message, hint: null });

@@ -33,7 +33,7 @@ function isInside(cwd: string, folder: string): boolean {
 }
 
 /** Git commands that this process or an orchestrator runs in a worktree are neither kin nor bystanders. */
-function isOfOrchestrator(scene: Scene, info: ProcessInfo): boolean {
+export function isOfOrchestrator(scene: Scene, info: ProcessInfo): boolean {
   for (const pid of lineOf(scene.listing, info.pid)) {
     const elder = scene.listing.get(pid);
     if (elder === undefined || pid === 1) continue;

@@ -60,6 +60,7 @@ export async function signalVerified(
 ): Promise<'sent' | 'gone' | 'refused'> {
   // kill(2) takes 0 for the own group, -1 for everybody and other negative numbers for groups.
   if (!isPid(pid) || pid === 1 || pid === process.pid) return 'refused';
+  failpoint('process.signal.verify');
   if (backend() === 'linux') return signalLinux(pid, startTime, signal);
   const info = await probe(pid);
   if (info === 'unknown') return 'refused';

@@ -1,12 +1,13 @@
 import { ENV } from '../protocol/layout.ts';
 import type { Identity } from '../protocol/status.ts';
-import { addCwdKin } from './cwd.ts';
+import { addCwdKin, isOfOrchestrator } from './cwd.ts';
 import { carriesToken, locate } from './identity.ts';
-import { hasWord, type ProcessInfo } from './info.ts';
+import type { ProcessInfo } from './info.ts';
 import {
   type Bystander,
   claim,
   isOwnUser,
+  isWorkerItself,
   type Kin,
   lineOf,
   markerOf,
@@ -16,7 +17,7 @@ import {
   type WorkerTrace,
 } from './scene.ts';
 import { limitMark, scopeOf } from './scope-unit.ts';
-import { isSameStart, listProcesses, origin } from './system.ts';
+import { isSameStart, listProcesses, origin, probe } from './system.ts';
 
 export type { Bystander, Kin, WorkerTrace } from './scene.ts';
 
@@ -28,11 +29,19 @@ function addMarked(scene: Scene): void {
   for (const info of scene.candidates) {
     const marker = markerOf(scene.root, info);
     if (marker !== null) {
-      claim(scene, info, { ...marker, proof: hasWord(info.command, marker.token) ? 'worker' : 'marker' });
+      claim(scene, info, { ...marker, proof: isWorkerItself(scene, info) ? 'worker' : 'marker' });
     }
     const trace = traceByArguments(scene, info);
     if (trace !== null) claim(scene, info, { ...trace, proof: 'worker' });
   }
+}
+
+/** A worker that may not be looked at is in no list, and yet may live: what it started is not left over. */
+async function noteUnseen(scene: Scene, { id, pid, identity }: WorkerTrace): Promise<void> {
+  if (pid === null || identity === null || scene.listing.has(pid)) return;
+  if ((await probe(pid)) !== 'unknown') return;
+  scene.liveTokens.add(identity.token);
+  scene.liveIds.add(id);
 }
 
 /** True unless the environment names another worker or another root. */
@@ -58,7 +67,8 @@ function addBranded(scene: Scene): void {
     const scoped = scopeOf(scene.root, info.cgroup);
     const limited = info.limitMark === null ? undefined : owners.get(info.limitMark);
     const owner = scoped ?? limited;
-    if (owner === undefined || !mayBelong(scene, info, owner.token)) continue;
+    if (owner === undefined || !mayBelong(scene, info, owner.token) || isOfOrchestrator(scene, info))
+      continue;
     claim(scene, info, { ...owner, proof: scoped === null ? 'limit' : 'scope' });
   }
 }
@@ -138,6 +148,7 @@ export async function findKin(
   const here = await origin();
   const scene = survey(root, traces, processes ?? (await listProcesses({ detail: true })));
   const local = traces.filter(({ identity }) => identity === null || locate(identity, here) === 'here');
+  for (const trace of local) await noteUnseen(scene, trace);
   addMarked(scene);
   // Latest first: where two records name one number, the earlier session ended before the later one began.
   const startOf = (trace: WorkerTrace): number => trace.identity?.start_time ?? 0;

@@ -226,6 +226,8 @@ function complete(stat: Stat, detail: boolean): ProcessInfo | 'thread' | null {
   if (identifiers.tgid !== stat.pid) return 'thread';
   const command = readCommand(stat.pid);
   const environ = detail ? readEnviron(stat.pid) : { size: 0, orch: null };
+  // Kernel threads, which are most of a list, have nothing to read; but then 2 may be anybody in a PID namespace.
+  const isMarkable = detail && (command !== '' || environ.size > 0 || (stat.pid !== 2 && stat.ppid !== 2));
   return {
     pid: stat.pid,
     ppid: stat.ppid,
@@ -241,8 +243,8 @@ function complete(stat: Stat, detail: boolean): ProcessInfo | 'thread' | null {
     command: command === '' ? `[${stat.name}]` : command,
     environ: environ.orch,
     cwd: detail ? readCwd(stat.pid) : null,
-    cgroup: detail ? readCgroup(stat.pid) : null,
-    limitMark: detail ? readLimitMark(stat.pid) : null,
+    cgroup: isMarkable ? readCgroup(stat.pid) : null,
+    limitMark: isMarkable ? readLimitMark(stat.pid) : null,
   };
 }
 

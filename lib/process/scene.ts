@@ -112,11 +112,27 @@ function isFadingWorker(traces: readonly WorkerTrace[], info: ProcessInfo): bool
   return traces.some(isIt);
 }
 
-/** A process that has its token among its own arguments is the worker, whatever the records say. */
+/**
+ * True if the process is the worker itself, and not something that was started with the worker's token among its
+ * words, as `env ORCH_TOKEN … run TOKEN` would. Where a record knows the worker of this token, its PID decides;
+ * else that the arguments end as a worker's do.
+ */
+export function isWorkerItself({ traces }: Pick<Scene, 'traces'>, info: ProcessInfo): boolean {
+  const { command, environ, pid, startTime } = info;
+  const token = environ?.[ENV.token] ?? '';
+  if (!hasWord(command, token)) return false;
+  const known = traces.find(({ identity }) => identity?.token === token);
+  if (known?.identity != null && known.pid !== null)
+    return known.pid === pid && isSameStart(startTime, known.identity.start_time);
+  const [id, attempt, last] = command.split(' ').slice(-3);
+  return id === environ?.[ENV.workstream] && /^\d+$/.test(attempt ?? '') && last === token;
+}
+
+/** What the records say is not needed: a worker shows by itself that it is one. */
 function noteLiveWorker(scene: Scene, info: ProcessInfo): void {
   if (info.zombie) return;
   const own = info.environ?.[ENV.token];
-  if (own !== undefined && hasWord(info.command, own)) {
+  if (own !== undefined && isWorkerItself(scene, info)) {
     scene.liveTokens.add(own);
     const marker = markerOf(scene.root, info);
     if (marker !== null) scene.liveIds.add(marker.workstream);
@@ -139,8 +155,9 @@ export function markerOf(root: string, info: ProcessInfo): Mark | null {
 /** Where the environment is unreadable, a token that the records know, among the arguments, marks a worker. */
 export function traceByArguments(scene: Scene, info: ProcessInfo): Mark | null {
   if (info.environ !== null) return null;
-  for (const { id, identity } of scene.traces) {
-    if (identity !== null && hasWord(info.command, identity.token)) {
+  for (const { id, pid, identity } of scene.traces) {
+    const mayBeIt = pid === null || pid === info.pid;
+    if (mayBeIt && identity !== null && hasWord(info.command, identity.token)) {
       return { workstream: id, token: identity.token };
     }
   }

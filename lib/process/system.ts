@@ -72,3 +72,9 @@ export async function origin(): Promise<Origin> {
 export function createToken(): string {
   return randomBytes(16).toString('hex');
 }
+
+/** True if a signal has stopped the process (SIGSTOP, Ctrl+Z): it lives, and does nothing. */
+export async function isFrozen(pid: number): Promise<boolean> {
+  const info = await probe(pid);
+  return typeof info !== 'string' && info.stopped;
+}

@@ -10,7 +10,7 @@ import { type Random, randomOf } from './random.ts';
  * `commit`, `stray` (beside the branch), `drop` (and resets), `forge` (false trailers); `child`, `deaf-child`,
  * `daemon`, `bare` (no marks, a session of its own); `deaf` (ignores SIGTERM); `fail-once`, `fail`.
  */
-export type Move =
+type Move =
   | `write:${string}`
   | `pause:${number}`
   | `wait:${string}`

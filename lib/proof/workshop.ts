@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { AskedWorkstream } from './evidence.ts';
@@ -62,11 +62,6 @@ export function releaseChildren({ aside }: { aside: string }): void {
 /** Lets the tasks that wait for `name` go on. */
 export function releaseTask({ aside }: { aside: string }, name: string): void {
   writeFileSync(join(aside, name), '');
-}
-
-/** Removes the repository and what is beside it; the caller has ended all processes. */
-export function removeWorkshop({ root, aside }: { root: string; aside: string }): void {
-  for (const folder of [root, aside]) rmSync(folder, { recursive: true, force: true });
 }
 
 /** As the person would: nothing of theirs is asked, no hook runs. */

@@ -118,6 +118,10 @@ const common = {
   attempt: count,
   /** Automatic restarts since a person last launched or retried. */
   restarts: v.optional(count, 0),
+  /** Of those, the ones that no worker has to answer for: its launcher died before it began. At most CUT_OFFS_MAX. */
+  cut_offs: v.optional(count, 0),
+  /** Who started the worker; null before the first. */
+  launcher: v.optional(v.nullable(v.object({ pid: count, start_time: v.number() })), null),
   mode: v.picklist(['attached', 'detached', 'cluster']),
   tool: v.nullable(v.string()),
   /** The session of the command at work or last at work: what it leaves behind is found by it. */
@@ -199,6 +203,14 @@ export function isAliveState(record: StatusRecord): record is AliveRecord {
   return record.status === 'starting' || record.status === 'running';
 }
 
+/** So that a launcher that dies each time does not go on for ever. */
+const CUT_OFFS_MAX = 10;
+
+/** Automatic restarts that a workstream has in all; a launch that was cut off costs none of `restartLimit`. */
+export function allowedRestarts(record: StatusRecord, restartLimit: number): number {
+  return restartLimit + Math.min(record.cut_offs, CUT_OFFS_MAX);
+}
+
 /** True once nothing more happens to the record without a person; `restartLimit` is `--restart`. */
 export function isFinal(record: StatusRecord, restartLimit: number): boolean {
   switch (record.status) {
@@ -207,7 +219,7 @@ export function isFinal(record: StatusRecord, restartLimit: number): boolean {
     case 'running':
       return false;
     case 'crashed':
-      return record.restarts >= restartLimit;
+      return record.restarts >= allowedRestarts(record, restartLimit);
     case 'blocked':
     case 'completed':
     case 'failed':
@@ -226,7 +238,7 @@ export function isSuccess(record: StatusRecord): record is RecordOf<'completed' 
 
 /** What follows a crash, for its reason; `restartLimit` is `--restart`. */
 export function hintOfCrash(record: StatusRecord, restartLimit: number): string {
-  return record.restarts < restartLimit
+  return record.restarts < allowedRestarts(record, restartLimit)
     ? 'Whoever orchestrates restarts it from its last checkpoint; where nobody does, run `orch reattach`.'
     : `No restarts are left. Look at \`orch logs ${record.workstream} --stderr\`, then run \`orch retry ${record.workstream}\`.`;
 }

@@ -47,7 +47,14 @@ export function mayAdvance(from: State, to: State, writer: Writer): boolean {
 }
 
 export type RecordEvent =
-  | { type: 'start'; pid: number; identity: Identity; attempt: number; containment: string }
+  | {
+      type: 'start';
+      pid: number;
+      identity: Identity;
+      attempt: number;
+      containment: string;
+      launcher?: StatusRecord['launcher'];
+    }
   | { type: 'run' }
   | { type: 'progress'; patch: Progress }
   | {
@@ -57,6 +64,8 @@ export type RecordEvent =
       signal: string | null;
       reason: Reason;
       patch?: Progress;
+      /** Its launcher died before it began: the restart that follows is not counted. */
+      cutOff?: boolean;
     }
   | { type: 'complete'; head: string; reason: Reason | null; patch?: Progress }
   | { type: 'requeue'; restarts: number; reason: Reason | null; again?: Again }
@@ -119,7 +128,7 @@ function apply(record: StatusRecord, event: RecordEvent, now: number): StatusRec
   const touched = { ...record, last_update: now };
   switch (event.type) {
     case 'start': {
-      const { pid, identity, attempt, containment } = event;
+      const { pid, identity, attempt, containment, launcher = null } = event;
       const fresh = {
         tool: null,
         tool_session: null,
@@ -141,6 +150,7 @@ function apply(record: StatusRecord, event: RecordEvent, now: number): StatusRec
         identity,
         attempt,
         containment,
+        launcher,
       };
     }
     case 'run':
@@ -150,7 +160,16 @@ function apply(record: StatusRecord, event: RecordEvent, now: number): StatusRec
       return { ...touched, ...event.patch } as StatusRecord;
     case 'end': {
       const { exitCode, signal, reason } = event;
-      const end = { ended_at: now, exit_code: exitCode, signal, reason, current_task: null, tool: null };
+      const cut_offs = record.cut_offs + (event.cutOff === true ? 1 : 0);
+      const end = {
+        ended_at: now,
+        exit_code: exitCode,
+        signal,
+        reason,
+        current_task: null,
+        tool: null,
+        cut_offs,
+      };
       return { ...touched, ...event.patch, ...end, status: event.status } as StatusRecord;
     }
     case 'complete': {
@@ -160,7 +179,8 @@ function apply(record: StatusRecord, event: RecordEvent, now: number): StatusRec
     }
     case 'requeue': {
       const { restarts, reason, again } = event;
-      const cleared = { blocked_by: [], current_task: null, signal: null };
+      const cut_offs = restarts === 0 ? 0 : record.cut_offs;
+      const cleared = { blocked_by: [], current_task: null, signal: null, cut_offs };
       return { ...touched, ...idle, ...cleared, ...again, status: 'pending', restarts, reason };
     }
     case 'block':

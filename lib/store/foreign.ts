@@ -15,7 +15,7 @@ const TRIES = 3;
 /**
  * Writes into the record of a foreign worker the end that `decideEnd` finds for it, under the record's lock, and
  * keeps every other byte of it. Returns what was written; null where `decideEnd` found none, the record is no
- * foreign one or is too long for another line. Its program knows no lock: what it writes meanwhile wins.
+ * foreign one, says "status" twice or is too long for another line. Its program knows no lock: what it writes meanwhile wins.
  * @throws OrchError DISK_FULL, IO, UNSAFE_FOLDER: the record is as it was.
  */
 export async function endForeign(
@@ -35,7 +35,7 @@ export async function endForeign(
       // Its last word may have come while we looked whether it lives.
       if (!isSame(file, readOwnFile(path))) continue;
       const text = withEnd(file.text, parsed.record, end);
-      if (Buffer.byteLength(text) > READ_MAX_BYTES) return null;
+      if (Buffer.byteLength(text) > READ_MAX_BYTES || !says(text, end)) return null;
       await writeDurably(path, text);
       const { status, reason } = end;
       const why = `${reason.code}: ${reason.message}`;
@@ -45,6 +45,12 @@ export async function endForeign(
     }
     return null;
   });
+}
+
+/** Where a key is there twice, the first is edited and the last counts: no edit makes such a record say it. */
+function says(text: string, end: ForeignEnd): boolean {
+  const parsed = parseRecord(text);
+  return parsed.kind === 'foreign' && parsed.record.status === end.status;
 }
 
 const isSame = (before: FileText, now: FileText | null): boolean =>

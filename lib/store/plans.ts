@@ -1,7 +1,7 @@
 import { OrchError } from '../errors.ts';
-import { isId } from '../protocol/ids.ts';
+import { isFrozenPlan } from '../protocol/frozen-plan.ts';
 import { planPath } from '../protocol/layout.ts';
-import { DEFAULT_OPTIONS, type FrozenPlan, type PlannedWorkstream } from '../protocol/plan.ts';
+import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
 import { writeDurably } from './durable.ts';
 import { readOwnFile } from './open.ts';
 
@@ -46,28 +46,6 @@ export function planInForce(root: string): FrozenPlan | null {
     throw error;
   }
 }
-
-/** As far as a damaged plan could mislead: an id becomes a path, and numbers become bounds. */
-function isFrozenPlan(value: unknown): value is FrozenPlan {
-  if (!isObject(value) || value['schema'] !== 'orch.plan-frozen/1') return false;
-  const { options, workstreams, run, base } = value;
-  if (typeof run !== 'string' || typeof base !== 'string' || !isObject(options)) return false;
-  const bounds = Object.entries(DEFAULT_OPTIONS).filter(([, value]) => typeof value === 'number');
-  if (!bounds.every(([name]) => typeof options[name] === 'number')) return false;
-  if (typeof options['envFile'] !== 'string' && options['envFile'] !== null) return false;
-  if (!Array.isArray(options['requireEnv'])) return false;
-  return Array.isArray(workstreams) && workstreams.every(isWorkstream);
-}
-
-const LISTS = ['tasks', 'checks', 'depends_on'];
-
-function isWorkstream(value: unknown): boolean {
-  if (!isObject(value) || typeof value['id'] !== 'string' || !isId(value['id'])) return false;
-  return LISTS.every((name) => Array.isArray(value[name]));
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The workstream `id` of a plan, or null. */
 export function plannedWorkstream(plan: FrozenPlan | null, id: string): PlannedWorkstream | null {

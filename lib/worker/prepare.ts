@@ -1,6 +1,6 @@
-import { cpSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
-import { errnoOf, OrchError } from '../errors.ts';
+import { cpSync, lstatSync, mkdirSync, readdirSync, realpathSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { errnoOf, messageOf, OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import { mergedBase } from '../git/merge.ts';
 import { prepareWorktree, type Prepared as Worktree } from '../git/worktree.ts';
@@ -69,13 +69,52 @@ function copyIn(root: string, worktree: string, path: string): void {
     if (relative(realpathSync(root), real) !== relative(root, from) || lstatSync(from).isSymbolicLink()) {
       throw new OrchError('WORKTREE_FAILED', `copy: ${path} leads through a symbolic link`, { hint });
     }
-    const target = join(worktree, path);
-    mkdirSync(dirname(target), { recursive: true });
+    const target = placeIn(worktree, path);
     failpoint('worker.copy.before');
     cpSync(from, target, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
     failpoint('worker.copy.after');
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-    throw new OrchError('WORKTREE_FAILED', `copy: ${path} is not there`, { hint, cause: error });
+    const errno = errnoOf(error);
+    if (errno === null || error instanceof OrchError) throw error;
+    const what = errno === 'ENOENT' ? 'is not there' : `cannot be copied: ${messageOf(error)}`;
+    throw new OrchError('WORKTREE_FAILED', `copy: ${path} ${what}`, { hint, cause: error });
   }
+}
+
+/**
+ * Where a file is copied to. A tool of an earlier task or attempt may have put a link there, or a link in place of
+ * one of its folders: what is copied must not leave the worktree through it.
+ */
+function placeIn(worktree: string, path: string): string {
+  const target = join(worktree, path);
+  for (const part of partsOf(path)
+    .slice(0, -1)
+    .map((above) => join(worktree, above))) {
+    const stats = lstatSync(part, { throwIfNoEntry: false });
+    if (stats === undefined) mkdirSync(part);
+    else if (!stats.isDirectory()) throw inTheWay(path, part);
+  }
+  const there = lstatSync(target, { throwIfNoEntry: false });
+  if (there?.isSymbolicLink() === true || (there?.isDirectory() === true && holdsLink(target)))
+    throw inTheWay(path, target);
+  return target;
+}
+
+/** `a`, `a/b`, `a/b/c`. */
+function partsOf(path: string): string[] {
+  const names = path.split('/').filter((name) => name !== '' && name !== '.');
+  return names.map((_, index) => names.slice(0, index + 1).join('/'));
+}
+
+function holdsLink(folder: string): boolean {
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).some((entry) =>
+    entry.isSymbolicLink(),
+  );
+}
+
+function inTheWay(path: string, place: string): OrchError {
+  const hint = 'Commit no link where "copy" puts files, or start over with `orch retry --fresh`.';
+  return new OrchError('WORKTREE_FAILED', `copy: ${path} would go through a symbolic link: ${place}`, {
+    hint,
+  });
 }

@@ -126,9 +126,18 @@ export async function putPlan(root: string, ids: readonly (string | [string, str
   const workstreams = ids.map((one) => {
     const [id, depends_on] = typeof one === 'string' ? [one, []] : one;
     const task = { kind: 'run', run: 'true', timeoutMs: null, digest: 'd', step: null };
-    return { id, title: id, tasks: [task], checks: [], depends_on, priority: 1, definition: 'd' };
+    const none = { files_scope: [], files_create: [], setup: [], copy: [], env: {}, tool: null };
+    const times = { timeoutMs: null, taskTimeoutMs: null };
+    const texts = { title: id, definition: 'd', source: 'plan.json:1' };
+    return { id, ...texts, ...none, ...times, tasks: [task], checks: [], depends_on, priority: 1 };
   });
-  const plan = { schema: 'orch.plan-frozen/1', run: 'run-1', created_at: 1, base: 'b', mode: 'detached' };
+  const plan = {
+    schema: 'orch.plan-frozen/1',
+    run: 'run-1',
+    created_at: 1,
+    base: 'b'.repeat(40),
+    mode: 'detached',
+  };
   await writePlan(root, { ...plan, options: DEFAULT_OPTIONS, workstreams } as unknown as FrozenPlan);
 }
 

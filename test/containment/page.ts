@@ -34,7 +34,7 @@ hand (\`UPDATE_DOCS=1 npx vitest run test/e2e/containment.test.ts\` writes it an
 
 | \`containment\` | what it is | needs | costs |
 | --- | --- | --- | --- |
-| \`scope\` | each command runs in a systemd scope of its own. The kernel keeps its processes together, whatever they do, and kills them with one order | cgroup v2 and a systemd manager: root's, or the user's | about 50 ms a command; the manager of a user ends with the last login unless lingering is on |
+| \`scope\` | each command runs in a systemd scope of its own. The kernel keeps its processes together, whatever they do, and kills them with one order | cgroup v2 and a systemd manager: root's, or the user's | about 0.1 s a command; the manager of a user ends with the last login unless lingering is on |
 | \`pid_namespace\` | the commands of an attempt share a PID namespace that ends with its worker | root, or user namespaces | commands see other PIDs than everybody else; without root, \`sudo\` does not work in them |
 | \`sweep\` | processes are looked for: by what they inherit (variables, session, a mark among the resource limits), by their parents, by their folder | nothing; the mark needs \`prlimit\` of util-linux | a look at \`/proc\` at each end |
 
@@ -47,7 +47,7 @@ A sweep goes with every tier. In all of them the worker itself stays outside: it
 ## The zoo
 
 After a command that left them behind (*end*), after \`orch stop\` (*stop*), and after \`kill -9\` of the worker and then
-\`orch reap\` (*kill*).
+\`orch reap\` (*kill*). The first two columns are without \`prlimit\`, so that each tier shows what it can do by itself.
 
 `;
 

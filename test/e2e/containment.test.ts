@@ -118,13 +118,15 @@ function pathWithout(rig: Rig, program: string): string {
 const SWEEP = 'session+marker+cwd';
 const MARKED = 'session+marker+limit+cwd';
 
+/** Without the mark of the sweep, so that the tier shows what it can do by itself. */
 async function inScopes(): Promise<Fates | null> {
   const why = whyNoUserManager();
   if (why !== null) return skipped('scope', why);
   const manager: UserManager = await startUserManager();
   try {
     const rig = zooRig('scope');
-    return await fatesOf(rig, (args) => manager.orch(rig, args), `scope+${MARKED}`);
+    const env = { PATH: pathWithout(rig, 'prlimit') };
+    return await fatesOf(rig, (args) => manager.orch(rig, args, env), `scope+${SWEEP}`);
   } finally {
     await manager.end();
   }
@@ -134,7 +136,8 @@ async function inNamespaces(): Promise<Fates | null> {
   const offer = await probeNamespace();
   if (!offer.offered) return skipped('pid_namespace', offer.why);
   const rig = zooRig('pid_namespace');
-  return fatesOf(rig, rig.orch, `pid_namespace+${MARKED}`);
+  const env = { PATH: pathWithout(rig, 'prlimit') };
+  return fatesOf(rig, (args) => rig.orch(args, { env }), `pid_namespace+${SWEEP}`);
 }
 
 function skipped(tier: string, why: string): null {

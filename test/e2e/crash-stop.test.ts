@@ -190,6 +190,26 @@ it.concurrent('a retry is not undone by the stop before it', async (context) => 
   await expectAllDone(rig, ['A', 'B']);
 });
 
+it.concurrent('status and reattach name an orchestrator that is frozen, and nobody takes its place', async (context) => {
+  const rig = rigFor(context, { workstreams: [stepsOf('A', STEPS)] });
+  await launch(rig, ['A']);
+  const orchestrator = await orchestratorOf(rig);
+  signal(orchestrator, 'SIGSTOP');
+  const frozen = { code: 'frozen', hint: expect.stringContaining(`kill -CONT ${orchestrator}`) };
+  await until(async () => ((await statusOf(rig)) as { faults?: unknown[] }).faults, { what: 'a fault' });
+  expect(await statusOf(rig)).toMatchObject({ orchestrator: { alive: true }, faults: [frozen] });
+  const reattach = rig.start(['reattach']);
+  release(rig, 'go');
+  await until(() => rig.status('A') === 'completed', { what: 'the worker to end', boundMs: BOUND_MS });
+  expect((await statusOf(rig)).orchestrator).toMatchObject({ pid: orchestrator, alive: true });
+  signal(orchestrator, 'SIGCONT');
+  const { code, stderr } = await reattach.finished;
+  expect([code, stderr]).toEqual([
+    0,
+    expect.stringContaining(`(pid ${orchestrator}) is stopped by a signal`),
+  ]);
+});
+
 it.concurrent('a frozen worker is shown with a stale heartbeat, left alone, and goes on when it is thawed', async (context) => {
   const rig = rigFor(context, { workstreams: [stepsOf('A', STEPS)] });
   await launch(rig, ['A'], '--timeout', '8h');
@@ -200,7 +220,12 @@ it.concurrent('a frozen worker is shown with a stale heartbeat, left alone, and 
   utimesSync(join(rig.root, '.status/A.heartbeat'), longAgo, longAgo);
   await killHard(await orchestratorOf(rig));
   const shown = await statusOf(rig);
-  const running = { status: 'running', verdict: 'running', alive: true, reason: { code: 'stale_heartbeat' } };
+  const running = {
+    status: 'running',
+    verdict: 'running',
+    alive: true,
+    reason: { code: 'stale_heartbeat', hint: expect.stringContaining(`kill -CONT ${worker}`) },
+  };
   expect(shown.workstreams[0]).toMatchObject(running);
   expect(await rig.orch(['reap', '--json'])).toMatchObject({ code: 0 });
   expect(await rig.orch(['reattach', '--once'])).toMatchObject({ code: 0 });

@@ -143,7 +143,7 @@ describe('orch doctor', () => {
     expect(warned(await rig.orch(['launch', '--dry-run'], { env }))).toEqual([]);
     answer('yes');
     expect((await examine(rig, { env })).by.get('logout')?.level).toBe('ok');
-  });
+  }, 180_000);
 });
 
 describe('--dry-run', () => {

@@ -1,6 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, relative } from 'node:path';
 import { expect } from 'vitest';
 import { isAlive, type Rig, signal, until } from '../rig/repository.ts';
@@ -21,7 +29,10 @@ export type Canary = {
 export function makeCanary(rig: Rig): Canary {
   const at = (path: string): string => join(rig.aside, path);
   for (const folder of ['folder', 'empty', 'deep/er']) mkdirSync(at(folder), { recursive: true });
-  const files = { secret: SECRET, 'folder/secret.json': JSON.stringify({ status: 'running', title: SECRET }) };
+  const files = {
+    secret: SECRET,
+    'folder/secret.json': JSON.stringify({ status: 'running', title: SECRET }),
+  };
   for (const [path, text] of Object.entries(files)) writeFileSync(at(path), text);
   writeFileSync(at('deep/er/x.json.123'), SECRET);
   writeFileSync(at('1.pid'), '1\n');
@@ -50,7 +61,7 @@ async function endAll(children: readonly ChildProcess[]): Promise<void> {
 }
 
 /** Kind, mode, size, time of change and content of everything under `folder`, that folder itself included. */
-export function treeOf(folder: string): Record<string, string> {
+function treeOf(folder: string): Record<string, string> {
   const tree: Record<string, string> = {};
   const paths = readdirSync(folder, { recursive: true, withFileTypes: true }).map((entry) =>
     join(entry.parentPath, entry.name),

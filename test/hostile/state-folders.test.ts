@@ -63,7 +63,10 @@ function soundOf({ root, record }: Rig): Sound {
     ['.status/A.json', record('A')],
     ['.status/B.json', running],
     ['.status/a.json', dead],
-    ['.status/foreign.json', { status: 'running', progress: '1/4', last_update: 1, reason: { message: 'x' } }],
+    [
+      '.status/foreign.json',
+      { status: 'running', progress: '1/4', last_update: 1, reason: { message: 'x' } },
+    ],
     ['.status/_plan.json', JSON.parse(text('.status/_plan.json'))],
     ['.status/_orchestrator.json', JSON.parse(text('.status/_orchestrator.json'))],
     ['.status/A.history.ndjson', text('.status/A.history.ndjson')],
@@ -124,7 +127,8 @@ function expectNoSecret(folder: string): void {
   if (!existsSync(folder)) return;
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
-    if (entry.isFile() && readFileSync(path, 'utf8').includes(SECRET)) throw new Error(`${path} has a secret`);
+    if (entry.isFile() && readFileSync(path, 'utf8').includes(SECRET))
+      throw new Error(`${path} has a secret`);
   }
 }
 

@@ -72,6 +72,7 @@ function viewOf(state: State, number: number, setup: Setup, isLate: boolean): Vi
     planned: planned as unknown as PlannedWorkstream,
     liveness: isAliveState(record) ? livenessOf(state, number, setup) : null,
     rebooted: false,
+    launcherGone: false,
     liveWorker: worker === undefined ? null : { pid: worker.number, token: tokenOf(worker.number) },
     leftovers: state.orphan === 0 ? [] : [kinOf(ID, state.orphan)],
     stopAskedMs: asked ? ms : null,

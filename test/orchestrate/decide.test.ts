@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Action, backoffMs, decide, isOpen } from '../../lib/orchestrate/decide.ts';
 import { recordOf, type View, type World } from '../../lib/orchestrate/world.ts';
 import type { StatusRecord } from '../../lib/protocol/status.ts';
-import { ALL, anyWorld, freshWorld, permissions } from '../rig/worlds.ts';
+import { ALL, anyWorld, freshWorld, permissions, worldOf } from '../rig/worlds.ts';
 import { apply, live, modelOf } from './model.ts';
 
 const RUNS = { numRuns: 1000 };
@@ -25,7 +25,8 @@ function failedForGood(world: World, id: string): boolean {
   const view = world.byId.get(id);
   const record = view === undefined ? null : recordOf(view);
   if (record === null) return false;
-  if (record.status === 'crashed') return record.restarts >= (world.plan?.options.restart ?? 0);
+  if (record.status === 'crashed')
+    return record.restarts >= (world.plan?.options.restart ?? 0) + Math.min(record.cut_offs, 10);
   return FAILED.includes(record.status);
 }
 
@@ -249,7 +250,9 @@ describe('decide, in any world', () => {
           const record = recordOf(view);
           expect(record?.status).toBe('crashed');
           expect(restarts).toBe((record?.restarts ?? 0) + 1);
-          expect(restarts).toBeLessThanOrEqual(world.plan?.options.restart ?? 0);
+          expect(restarts).toBeLessThanOrEqual(
+            (world.plan?.options.restart ?? 0) + Math.min(10, record?.cut_offs ?? 0),
+          );
           expect(view.sinceMs).toBeGreaterThanOrEqual(backoffMs(restarts - 1));
           expect([view.leftovers, view.liveWorker, view.stopAskedMs]).toEqual([[], null, null]);
         }
@@ -257,6 +260,35 @@ describe('decide, in any world', () => {
       RUNS,
     );
     expect(restarted).toBeGreaterThan(20);
+  });
+
+  it('counts no restart for a launch that was cut off, ten times at most', () => {
+    const [sample] = fc.sample(freshWorld, { numRuns: 1, seed: 1 });
+    const [view] = sample?.views ?? [];
+    if (sample === undefined || view === undefined) throw new Error('no sample');
+    const plan =
+      sample.plan === null ? null : { ...sample.plan, options: { ...sample.plan.options, restart: 0 } };
+    const alone = { ...view, planned: view.planned === null ? null : { ...view.planned, depends_on: [] } };
+    const model = modelOf(worldOf(plan, false, [alone], []), []);
+    for (let launches = 0; ; launches += 1) {
+      // Each launcher dies before it opens the gate.
+      let acted = false;
+      for (const action of decide(model.world, ALL)) acted = apply(model, action) || acted;
+      if (!acted && !isOpen(model.world)) break;
+      const views = model.world.views.map((one) => {
+        const isCut = one.liveness === 'alive';
+        const dead = { liveness: 'dead', liveWorker: null, launcherGone: true } as const;
+        return { ...one, sinceMs: 60_000, ...(isCut ? dead : {}) };
+      });
+      model.world = worldOf(plan, false, views, []);
+      expect(launches).toBeLessThan(100);
+    }
+    expect(model.launches).toBe(11);
+    expect(recordOf(viewOf(model.world, alone.id))).toMatchObject({
+      status: 'crashed',
+      restarts: 10,
+      cut_offs: 11,
+    });
   });
 
   it('says the same of the same world, and changes nothing in it', () => {
@@ -267,6 +299,74 @@ describe('decide, in any world', () => {
         expect(world).toEqual(before);
       }),
       { numRuns: 300 },
+    );
+  });
+
+  it('kills only what is left of workers that are gone', () => {
+    let kills = 0;
+    fc.assert(
+      fc.property(anyWorld, permissions, (world, allowed) => {
+        for (const { id } of each(decide(world, allowed), 'kill')) {
+          kills += 1;
+          const left = id === null ? world.strays : viewOf(world, id).leftovers;
+          expect(left.length).toBeGreaterThan(0);
+          expect(left.every(({ ofLiveWorker }) => !ofLiveWorker)).toBe(true);
+        }
+      }),
+      RUNS,
+    );
+    expect(kills).toBeGreaterThan(30);
+  });
+
+  it('takes away only files that were seen to be stale', () => {
+    let removals = 0;
+    fc.assert(
+      fc.property(anyWorld, permissions, (world, allowed) => {
+        for (const { id, file } of each(decide(world, allowed), 'remove')) {
+          removals += 1;
+          expect(viewOf(world, id).stale).toContain(file);
+        }
+      }),
+      RUNS,
+    );
+    expect(removals).toBeGreaterThan(30);
+  });
+
+  it('leaves what has ended for good as it is', () => {
+    let ended = 0;
+    fc.assert(
+      fc.property(anyWorld, permissions, (world, allowed) => {
+        const actions = decide(world, allowed);
+        for (const view of world.views) {
+          const status = recordOf(view)?.status;
+          if (!isDone(world, view.id) && (status === 'blocked' || !failedForGood(world, view.id))) continue;
+          ended += 1;
+          const said = actions.filter(({ id }) => id === view.id).map(({ type }) => type);
+          expect(said.filter((type) => type !== 'kill' && type !== 'remove')).toEqual([]);
+        }
+      }),
+      RUNS,
+    );
+    expect(ended).toBeGreaterThan(100);
+  });
+
+  it('has nothing to add once all that it asked for was done, before any time goes by', () => {
+    fc.assert(
+      fc.property(anyWorld, (world) => {
+        const model = modelOf(world, []);
+        let before: Action[] = [];
+        // A block goes from one to the next: no chain is longer than there are workstreams.
+        for (let round = 0; round <= world.views.length + 3; round += 1) {
+          const actions = decide(model.world, ALL);
+          for (const action of actions) {
+            expect(before).not.toContainEqual(action);
+            apply(model, action);
+          }
+          before = actions;
+        }
+        expect(decide(model.world, ALL)).toEqual([]);
+      }),
+      RUNS,
     );
   });
 
@@ -336,6 +436,17 @@ describe('the loop', () => {
       { numRuns: 500 },
     );
     expect(crashed).toBeGreaterThan(0);
+  });
+
+  it('begins nothing that was not at work in a world that a person stopped', () => {
+    fc.assert(
+      fc.property(freshWorld, choices, (world, picks) => {
+        const end = orchestrateModel({ ...world, held: true }, picks);
+        expect(end.launches).toBe(0);
+        expect(decide(end.world, ALL)).toEqual([]);
+      }),
+      { numRuns: 100 },
+    );
   });
 
   it('comes to rest from any world, and leaves nothing undone that could be done', () => {

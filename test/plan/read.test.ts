@@ -82,6 +82,8 @@ test('every field arrives', async () => {
   env: {NODE_ENV: test, _JAVA_OPTIONS: "-Xmx1g"}
   circuit_breaker: {max_attempts: 3, oscillation_threshold: 2}
   scope: warn
+  limits: {memory: 1.5G, cpu: 200%}
+  sandbox: {kind: bwrap, network: off, writable: [~/.cache]}
   metadata: {priority: low, owner: me}
 - id: WS-002
   tasks: [x]
@@ -121,6 +123,8 @@ test('every field arrives', async () => {
     source: 'a.yaml:2',
     scope: 'warn',
     circuit_breaker: { max_attempts: 3, max_error_repeats: null, oscillation_threshold: 2 },
+    limits: { memoryBytes: 1.5 * 1024 ** 3, cpuPercent: 200, bestEffort: false },
+    sandbox: { kind: 'bwrap', network: false, hide: [], writable: ['~/.cache'] },
   });
   expect(two).toMatchObject({
     title: 'WS-002',
@@ -132,7 +136,9 @@ test('every field arrives', async () => {
     env: {},
     scope: 'off',
     circuit_breaker: null,
-    source: 'a.yaml:22',
+    limits: null,
+    sandbox: null,
+    source: 'a.yaml:24',
   });
 });
 

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findKin, type WorkerTrace } from '../../lib/process/kin.ts';
+import { limitMark, scopeUnit } from '../../lib/process/scope-unit.ts';
 import { createToken, origin, type ProcessInfo } from '../../lib/process/system.ts';
 import { worktreePath } from '../../lib/protocol/layout.ts';
 import { endAll, eventually, kill, kinOf, makeFolder, pidIn, program, start, startWorker } from './rig.ts';
@@ -236,6 +237,33 @@ describe.runIf(onLinux)('findKin in made-up tables', () => {
     });
   });
 
+  it('takes who has shed everything but the limit or the scope, and nobody else', async () => {
+    const unit = (where: string): string =>
+      `/app.slice/${scopeUnit({ root: where, workstream: 'A', attempt: 1, token }, 1)}`;
+    const bare = { ppid: 1, startTime: 3_000, environ: {} };
+    const orchestrator = {
+      command: 'node orch.js _orchestrate --root /made/up',
+      environ: { ORCH_ROOT: root },
+    };
+    const table = [
+      made(620, { ...bare, limitMark: limitMark(token) }),
+      made(621, { ...bare, limitMark: limitMark(createToken()) }),
+      made(622, { ...bare, limitMark: limitMark(token), environ: { ORCH_TOKEN: createToken() } }),
+      made(623, { ...bare, cgroup: unit(root) }),
+      made(624, { ...bare, cgroup: unit('/another') }),
+      made(625, { ...bare, cgroup: unit(root), environ: { ORCH_ROOT: '/another' } }),
+      made(626, { ...bare, limitMark: limitMark(token), zombie: true }),
+      // An orchestrator that a command started, and git that it runs.
+      made(630, { ...bare, ...orchestrator, session: 630, limitMark: limitMark(token), cgroup: unit(root) }),
+      made(631, { ...bare, ppid: 630, session: 630, limitMark: limitMark(token), cgroup: unit(root) }),
+    ];
+    expect(await proofs(table)).toEqual({ 620: 'limit', 623: 'scope' });
+    // The name of a scope says it all; whose limit it is, a record or another process must tell.
+    expect(await proofs(table, [])).toEqual({ 623: 'scope' });
+    const witness = made(640, { environ: marked() });
+    expect(await proofs([...table, witness], [])).toEqual({ 620: 'limit', 623: 'scope', 640: 'marker' });
+  });
+
   it('protects what belongs to a live token, whatever the records say', async () => {
     const living = createToken();
     const table = [
@@ -249,6 +277,21 @@ describe.runIf(onLinux)('findKin in made-up tables', () => {
     const live = Object.fromEntries(kin.map(({ pid, ofLiveWorker }) => [pid, ofLiveWorker]));
     expect(live).toEqual({ 700: true, 701: true, 702: false, 703: true, 704: false });
     expect(kin.find(({ pid }) => pid === 704)?.proof).toBe('marker');
+  });
+
+  it('takes nothing for the worker that only has its token among its words', async () => {
+    const early = createToken();
+    const table = [
+      made(500, { startTime: 1_000, environ: marked(), command: `node worker.js A 1 ${token}` }),
+      made(710, { environ: marked(), command: `sh child.sh plain A 1 1 run ${token}` }),
+      made(711, { environ: marked(), command: `node worker.js A 1 ${token}` }),
+      made(712, { environ: marked(early), command: `node worker.js A 2 ${early}` }),
+      made(713, { environ: marked(early), command: `show ${early}` }),
+    ];
+    const found = { 500: 'worker', 710: 'marker', 711: 'marker', 712: 'worker', 713: 'marker' };
+    expect(await proofs(table)).toEqual(found);
+    const { kin } = await findKin(root, [trace], table.slice(1, 3));
+    expect(kin.map(({ ofLiveWorker }) => ofLiveWorker)).toEqual([false, false]);
   });
 
   it('never names itself, its ancestors or init', async () => {

@@ -11,7 +11,7 @@ import { plainRecord } from '../protocol/arbitraries.ts';
 /** Histories that keep every guarantee, told step by step as orch would make them. */
 
 /** Where an attempt was killed: while task `task` ran, after it ended, or after its checkpoint. */
-export type Cut = { task: number; when: 'running' | 'ended' | 'saved' };
+type Cut = { task: number; when: 'running' | 'ended' | 'saved' };
 
 export type Story = {
   id: string;

@@ -78,6 +78,11 @@ const BREAKS: [Guarantee, string, (evidence: Evidence) => void][] = [
   [1, 'the record fell back to an old attempt', (e) => edit(e, 'A', { attempt: 2 })],
   [
     1,
+    'a worker wrote into the record of another',
+    (e) => tell(e, { actor: worker(3), from: 'running', to: 'failed', attempt: 3, pid: 1_002 }),
+  ],
+  [
+    1,
     'two tokens for one attempt',
     (e) => append(e, entry(e, 'A', 'start', 3), { what: 'beat', token: 'other' }),
   ],
@@ -180,6 +185,24 @@ const BREAKS: [Guarantee, string, (evidence: Evidence) => void][] = [
   ],
   [5, 'settled as dead, but it went on', (e) => tell(e, { event: 'salvage', actor: worker(1) })],
 
+  [
+    5,
+    'the tools of a live worker were signalled',
+    (e) => {
+      const end = the(e.events.pop());
+      tell(e, { event: 'signal', signal: 'SIGTERM', pid: 9, proof: 'marker', token: A_TOKEN(e, 3) });
+      tell(e, { actor: worker(3), from: 'running', to: 'failed', attempt: 3, pid: 1_003 });
+      e.events.push(end);
+    },
+  ],
+  [
+    5,
+    'settled as dead, but it lives',
+    (e) => {
+      edit(e, 'A', { status: 'crashed', restarts: 2, reason: { code: 'lost', message: 'x', hint: null } });
+      e.remaining.push({ ...tool, pid: 9, kind: 'worker', token: A_TOKEN(e, 3) });
+    },
+  ],
   [6, 'a torn record was seen', (e) => e.tornReads.push({ workstream: 'A', text: '{"status"', why: 'cut' })],
   [
     6,
@@ -273,6 +296,14 @@ const BREAKS: [Guarantee, string, (evidence: Evidence) => void][] = [
         outcome: 'done',
         exit_code: 0,
       }),
+  ],
+  [
+    8,
+    'the PID file went before the last word',
+    (e) => {
+      edit(e, 'E', { status: 'running' });
+      e.history.push({ workstream: 'E', entry: 'attempt', attempt: 1 });
+    },
   ],
   [
     8,

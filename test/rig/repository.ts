@@ -40,7 +40,7 @@ const DIST = process.env['ORCH_DIST'] ?? join(import.meta.dirname, '../../dist')
 export const ORCH = join(DIST, 'orch.js');
 
 /** The environment of a person's shell: nothing of orch, nothing of the test runner. */
-function personEnvironment(extra: Record<string, string> = {}): Record<string, string> {
+export function personEnvironment(extra: Record<string, string> = {}): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
     if (value !== undefined && !/^(ORCH_|GIT_|VITEST|NODE_OPTIONS|NODE_EXTRA_CA_CERTS)/.test(name))
@@ -55,8 +55,19 @@ export function makeRepository(
   files: Record<string, string> = { 'README.md': 'hello\n' },
 ): Rig {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'orch-test-')));
+  mkdirSync(`${root}.aside`);
+  const rig = rigAt(root);
+  rig.git('init', '--quiet', '--initial-branch=main');
+  for (const [path, text] of Object.entries(files)) rig.write(path, text);
+  if (plan !== undefined) rig.write('orch.plan.json', JSON.stringify(plan, null, 1));
+  rig.git('add', '--all');
+  rig.git('commit', '--quiet', '--message=start');
+  return rig;
+}
+
+/** The repository at `root`, with the CLI that was built in `dist` at hand; `end` removes it. */
+export function rigAt(root: string, dist = DIST): Rig {
   const aside = `${root}.aside`;
-  mkdirSync(aside);
   const started = new Set<number>();
   const write = (path: string, text: string): void => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
@@ -68,14 +79,9 @@ export function makeRepository(
       env: personEnvironment(),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-  git('init', '--quiet', '--initial-branch=main');
-  for (const [path, text] of Object.entries(files)) write(path, text);
-  if (plan !== undefined) write('orch.plan.json', JSON.stringify(plan, null, 1));
-  git('add', '--all');
-  git('commit', '--quiet', '--message=start');
 
   const run = (args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) =>
-    execa(process.execPath, [ORCH, ...args], {
+    execa(process.execPath, [join(dist, 'orch.js'), ...args], {
       cwd: options.cwd ?? root,
       env: personEnvironment(options.env),
       extendEnv: false,

@@ -21,7 +21,7 @@ import { type Finished, isAlive, ORCH, type Rig, signal, until } from './reposit
  */
 export type UserManager = {
   /** Runs orch where that systemd can be reached. */
-  orch(rig: Rig, args: readonly string[]): Promise<Finished>;
+  orch(rig: Rig, args: readonly string[], env?: Record<string, string>): Promise<Finished>;
   /** Runs a shell command there. */
   sh(command: string): Promise<Finished>;
   end(): Promise<void>;
@@ -73,10 +73,14 @@ export async function startUserManager(): Promise<UserManager> {
     throw error;
   }
   const enter = ['--target', String(pid), '--mount', '--cgroup', '--', 'sh', '-c'];
-  const run = async (folder: string, command: readonly string[]): Promise<Finished> => {
+  const run = async (
+    folder: string,
+    command: readonly string[],
+    more: Record<string, string> = {},
+  ): Promise<Finished> => {
     const script = 'cd "$0" && exec "$@"';
     const { exitCode, stdout, stderr } = await execa('nsenter', [...enter, script, folder, ...command], {
-      env: { PATH: env.PATH, HOME: home, XDG_RUNTIME_DIR: '/run/user/0', NO_COLOR: '1' },
+      env: { PATH: env.PATH, HOME: home, XDG_RUNTIME_DIR: '/run/user/0', NO_COLOR: '1', ...more },
       extendEnv: false,
       reject: false,
       stdin: 'ignore',
@@ -85,7 +89,7 @@ export async function startUserManager(): Promise<UserManager> {
     return { code: exitCode ?? null, stdout, stderr };
   };
   return {
-    orch: (rig, args) => run(rig.root, [process.execPath, ORCH, ...args]),
+    orch: (rig, args, more) => run(rig.root, [process.execPath, ORCH, ...args], more),
     sh: (command) => run('/', ['sh', '-c', command]),
     end,
   };

@@ -96,10 +96,11 @@ function viewOf(
     awakeMs: fc.constantFrom(0, 10_000, 29 * 3_600_000),
     sinceMs: fc.constantFrom(0, 900, 1_000, 5_000, 61_000),
     rebooted: fc.boolean(),
+    gone: fc.boolean(),
     end: fc.boolean(),
     stale: seldom([{ path: `/r/.pids/${id}.pid`, why: 'stale' }]),
   });
-  return parts.map(({ read, judged, ghost, leftovers, stale, end, stopAskedMs, ...times }) => {
+  return parts.map(({ read, judged, ghost, leftovers, stale, end, gone, stopAskedMs, ...times }) => {
     const record = read.kind === 'record' ? read.record : null;
     const isAlive = record?.status === 'starting' || record?.status === 'running';
     const liveness = isAlive ? judged : null;
@@ -110,6 +111,7 @@ function viewOf(
       liveness,
       liveWorker: liveness === 'alive' ? { pid: 100, token: 't' } : ghost,
       leftovers: leftovers ?? [],
+      launcherGone: gone && record?.status === 'starting',
       // As `observe` has it: only a record can be asked to stop.
       stopAskedMs: record === null ? null : stopAskedMs,
       heartbeatAgeSeconds: null,
@@ -215,6 +217,7 @@ export const freshWorld: fc.Arbitrary<World> = plan.map((frozen) => {
     const nothing = {
       liveness: null,
       rebooted: false,
+      launcherGone: false,
       liveWorker: null,
       stopAskedMs: null,
       heartbeatAgeSeconds: null,

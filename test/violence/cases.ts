@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeRepository, type Rig } from '../rig/repository.ts';
-import { noteFolder, repositoryOf, SCENARIOS, type Scenario } from './scenarios.ts';
+import { filesOf, furnish, noteFolder, SCENARIOS, type Scenario } from './scenarios.ts';
 import { play } from './story.ts';
 
 /** Which strikes there are: from the source, and from what traces show to be reachable. */
@@ -57,8 +57,9 @@ function readTrace(text: string): Trace {
 
 /** Plays a scenario undisturbed and tells what was passed. */
 export async function traceOf(scenario: Scenario): Promise<Trace> {
-  const rig: Rig = makeRepository(...repositoryOf(scenario));
+  const rig: Rig = makeRepository(undefined, filesOf(scenario));
   try {
+    furnish(rig, scenario);
     const path = join(noteFolder(rig), 'trace');
     await play(rig, scenario, { env: { ORCH_FAILPOINT_TRACE: path }, isStruck: () => false });
     return readTrace(existsSync(path) ? readFileSync(path, 'utf8') : '');

@@ -1,6 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { killHard, orchestratorOf, stepsOf, tool, untilRuns } from '../rig/ledger.ts';
+import type { AskedWorkstream } from '../../lib/proof/evidence.ts';
+import { parseLedger } from '../../lib/proof/ledger.ts';
+import { planOf, type Wish } from '../../lib/proof/material.ts';
+import { SCRIPTS } from '../../lib/proof/scripts.ts';
+import { killHard, orchestratorOf, tool } from '../rig/ledger.ts';
 import { type Rig, until } from '../rig/repository.ts';
 
 /** Short lives of small plans in which, together, each failpoint is passed by each role that can pass it. */
@@ -12,40 +16,60 @@ export type Scenario = {
   name: string;
   /** The kinds of processes that are struck in it; those of others that take part are left alone. */
   roles: readonly string[];
-  workstreams: readonly { id: string }[];
+  /** The plan: of tasks that note what they do for `lib/proof`, or as the file says it. */
+  wishes?: readonly Wish[];
+  workstreams?: readonly { id: string }[];
   files?: Readonly<Record<string, string>>;
   /** Brings the repository to where the command begins. */
   prepare?: (rig: Rig, armed: Armed) => Promise<void>;
   command: readonly string[];
   /** After the strike and before the recovery. */
   later?: (rig: Rig) => void;
-  /** A person's word is part of it: not all need to complete before another word. */
+  /** The command stops what runs: some of it waits until `later`. */
   stops?: boolean;
+  /** How a workstream may end without another word of a person; else all must complete. */
+  ends?: readonly string[];
 };
 
-const CONFIG = { 'orch.config.json': JSON.stringify({ heartbeat_interval: '500ms', stop_grace: '2s' }) };
+const CONFIG = { 'orch.config.json': JSON.stringify({ heartbeat_interval: '500ms', stop_grace: '10s' }) };
 
-/** Config and plan of a scenario, for `makeRepository`. */
-export function repositoryOf(scenario: Scenario): [unknown, Record<string, string>] {
-  return [{ workstreams: scenario.workstreams }, { ...CONFIG, 'README.md': 'hello\n', ...scenario.files }];
+/** What a scenario begins with, for `makeRepository`. */
+export function filesOf({ files }: Scenario): Record<string, string> {
+  return { ...CONFIG, 'README.md': 'hello\n', ...files };
 }
 
-const small = (second = 'two') => [
-  stepsOf('a', ['one', second]),
-  stepsOf('b', ['three'], { depends_on: ['a'] }),
+/** Commits the plan of a scenario, and returns what it asks for where its tasks note what they do. */
+export function furnish(rig: Rig, { wishes, workstreams = [] }: Scenario): AskedWorkstream[] {
+  for (const [name, text] of Object.entries(SCRIPTS)) writeFileSync(join(rig.aside, name), text);
+  const { plan, asked } = planOf(rig.aside, wishes ?? []);
+  rig.write('orch.plan.json', JSON.stringify(wishes === undefined ? { workstreams } : plan, null, 1));
+  rig.git('add', '--all');
+  rig.git('commit', '--quiet', '--message=the plan');
+  return asked;
+}
+
+/** The ids of a scenario's plan. */
+export const idsOf = ({ wishes, workstreams = [] }: Scenario): string[] =>
+  (wishes ?? workstreams).map(({ id }) => id);
+
+const small = (...second: Wish['tasks'][number]): Wish[] => [
+  { id: 'a', tasks: [[], second] },
+  { id: 'b', tasks: [[]], dependsOn: ['a'] },
 ];
 
-async function launched(rig: Rig, { env, isStruck }: Armed, task: string): Promise<void> {
+/** Launched, and `a` waits in its second task. */
+async function launched(rig: Rig, { env, isStruck }: Armed): Promise<void> {
   await rig.orch(['launch'], { env });
-  await Promise.race([
-    untilRuns(rig, 'a', task),
-    until(isStruck, { what: `${task} to begin, or the strike`, boundMs: 60_000 }),
-  ]);
+  const path = join(rig.aside, 'ledger');
+  const runsSecond = (): boolean =>
+    existsSync(path) &&
+    parseLedger(readFileSync(path, 'utf8')).some(({ what, task }) => what === 'start' && task === 2);
+  await until(() => isStruck() || runsSecond(), { what: 'the second task to begin', boundMs: 120_000 });
 }
 
 /** Everything dies at once, in the middle of a task. */
 async function crashed(rig: Rig): Promise<void> {
-  await launched(rig, { env: {}, isStruck: () => false }, 'two');
+  await launched(rig, { env: {}, isStruck: () => false });
   await killHard(await orchestratorOf(rig));
   await killHard(rig.pid('a'));
 }
@@ -100,10 +124,10 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'launch',
     roles: ['launch', '_orchestrate', 'worker'],
-    workstreams: small(),
+    wishes: small(),
     command: ['launch'],
   },
-  { name: 'run', roles: ['run', 'worker'], workstreams: small(), command: ['run'] },
+  { name: 'run', roles: ['run', 'worker'], wishes: small(), command: ['run'] },
   {
     name: 'wild',
     roles: ['launch', '_orchestrate', 'worker'],
@@ -115,41 +139,40 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'stop',
     roles: ['stop', 'worker'],
-    workstreams: small('two:go'),
-    prepare: (rig, armed) => launched(rig, armed, 'two'),
+    wishes: small('write:half.txt', 'wait:go'),
+    prepare: launched,
     command: ['stop', 'a'],
     later: release,
     stops: true,
+    ends: ['stopped', 'blocked'],
   },
   {
     name: 'stop-all',
     roles: ['stop', '_orchestrate', 'worker'],
-    workstreams: small('two:go'),
-    prepare: (rig, armed) => launched(rig, armed, 'two'),
+    wishes: small('write:half.txt', 'wait:go'),
+    prepare: launched,
     command: ['stop', '--all'],
     later: release,
     stops: true,
+    ends: ['stopped', 'blocked'],
   },
   {
     name: 'retry',
     roles: ['retry', '_orchestrate', 'worker'],
-    workstreams: [
-      stepsOf('a', ['one'], { acceptance_tests: [{ run: 'test -e "$ORCH_ROOT.aside/go"' }] }),
-      stepsOf('b', ['three'], { depends_on: ['a'] }),
-    ],
+    wishes: small('fail-once'),
     prepare: async (rig) => {
       await rig.orch(['launch']);
       await rig.orch(['wait']);
       await rig.orch(['stop', '--all']);
       await until(() => rig.processes().length === 0, { what: 'all to end' });
-      release(rig);
     },
     command: ['retry', 'a'],
+    ends: ['failed', 'blocked'],
   },
   {
     name: 'reap',
     roles: ['reap'],
-    workstreams: small('two:go'),
+    wishes: small('write:half.txt', 'wait:go'),
     prepare: rubbish,
     command: ['reap', '--older-than', '1ms'],
     later: release,
@@ -157,14 +180,14 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'prune',
     roles: ['reap'],
-    workstreams: [stepsOf('a', ['one'])],
+    wishes: [{ id: 'a', tasks: [[]] }],
     prepare: merged,
     command: ['reap', '--older-than', '1ms'],
   },
   {
     name: 'reattach',
     roles: ['reattach', '_orchestrate', 'worker'],
-    workstreams: small('two:go'),
+    wishes: small('write:half.txt', 'wait:go'),
     prepare: async (rig) => {
       await rubbish(rig);
       release(rig);
@@ -174,9 +197,9 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'successor',
     roles: ['_orchestrate', 'worker'],
-    workstreams: small('two:go'),
+    wishes: small('write:half.txt', 'wait:go'),
     prepare: async (rig, armed) => {
-      await launched(rig, armed, 'two');
+      await launched(rig, armed);
       await killHard(await orchestratorOf(rig));
       release(rig);
     },
@@ -185,7 +208,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'repair',
     roles: ['reattach'],
-    workstreams: small('two:go'),
+    wishes: small('write:half.txt', 'wait:go'),
     prepare: rubbish,
     command: ['reattach', '--no-launch'],
     later: release,

@@ -1,11 +1,15 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { snapshot } from '../../lib/proof/checkout.ts';
+import type { AskedWorkstream, Checkout } from '../../lib/proof/evidence.ts';
+import { gather } from '../../lib/proof/gather.ts';
+import { judge } from '../../lib/proof/judge.ts';
 import { parseRecord } from '../../lib/protocol/parse.ts';
 import { expectAllDone } from '../rig/ledger.ts';
 import { type Finished, type Rig, signal, until } from '../rig/repository.ts';
 import type { Strike } from './cases.ts';
-import { type Armed, isUntouched, noteFolder, type Scenario } from './scenarios.ts';
+import { type Armed, furnish, idsOf, isUntouched, noteFolder, type Scenario } from './scenarios.ts';
 
 /** A life with one strike in it, the recovery, and what must be true afterwards. */
 
@@ -55,7 +59,8 @@ export async function strike(
   scenario: Scenario,
   { role, name, mode, pass }: Strike,
 ): Promise<boolean> {
-  const user = userState(rig);
+  const asked = furnish(rig, scenario);
+  const before = await snapshot(rig.root);
   const once = join(noteFolder(rig), 'once');
   const env = { ORCH_FAILPOINT: `${role}/${name}:${mode}:${pass}`, ORCH_FAILPOINT_ONCE: once };
   const finished = await play(rig, scenario, { env, isStruck: () => existsSync(once) });
@@ -63,13 +68,13 @@ export async function strike(
   const isCommand = role === scenario.command[0];
   if (isCommand && mode === 'error') expectCoded(finished);
   await recover(rig, scenario, mode);
-  expect(userState(rig)).toEqual(user);
+  await expectGuarantees(rig, scenario, asked, before);
   return true;
 }
 
 /** One `orch reattach`, one `orch reap`; then a person's word where one is due; then all must be well. */
 async function recover(rig: Rig, scenario: Scenario, mode: Strike['mode']): Promise<void> {
-  const ids = scenario.workstreams.map(({ id }) => id);
+  const ids = idsOf(scenario);
   expectCoded(await orch(rig, 'reattach'));
   if (isUntouched(rig)) {
     expect(rig.git('for-each-ref', 'refs/orch', 'refs/heads/orch')).toBe('');
@@ -80,22 +85,43 @@ async function recover(rig: Rig, scenario: Scenario, mode: Strike['mode']): Prom
   const allowed = endsOf(rig, scenario, mode);
   for (const state of states) expect(allowed).toContain(state);
   if (mode === 'error') expectReasons(rig, ids);
-  if (states.some((state) => state !== 'completed')) {
+  if (!states.every(isDone)) {
     await orch(rig, 'retry', '--failed');
     expect(await orch(rig, 'reattach')).toMatchObject({ code: 0 });
   }
   expect(await orch(rig, 'reap')).toMatchObject({ code: 0 });
-  await expectAllDone(rig, ids);
-  expectContent(rig, scenario);
-  expectNoRubbish(rig);
 }
 
+/** What `lib/proof` finds wrong is wrong; where tasks do not note what it reads, the same by simpler means. */
+async function expectGuarantees(
+  rig: Rig,
+  scenario: Scenario,
+  asked: readonly AskedWorkstream[],
+  before: Checkout,
+): Promise<void> {
+  const ids = idsOf(scenario);
+  for (const id of ids) expect(DONE).toContain(rig.status(id));
+  await until(() => rig.processes().length === 0, { what: `no process of ${rig.root} to be left` });
+  expectNoRubbish(rig);
+  if (scenario.wishes === undefined) {
+    await expectAllDone(rig, ids);
+    expectContent(rig, scenario);
+    expect(await snapshot(rig.root)).toEqual(before);
+    return;
+  }
+  const { root, aside } = rig;
+  const end = { recovered: true, reaped: true, restartLimit: 2 };
+  expect(judge(await gather({ root, aside, asked, before, ...end }))).toEqual([]);
+}
+
+const DONE = ['completed', 'merged'];
+const isDone = (state: unknown): boolean => DONE.some((one) => one === state);
+
 /** How workstreams may end without another word of a person. */
-function endsOf(rig: Rig, { stops }: Scenario, mode: Strike['mode']): string[] {
+function endsOf(rig: Rig, { ends }: Scenario, mode: Strike['mode']): string[] {
   const failed = mode === 'error' ? ['failed', 'blocked'] : [];
   const isHeld = existsSync(join(rig.root, '.status/_hold.json'));
-  const stopped = stops === true ? ['stopped', 'blocked', ...(isHeld ? ['pending'] : [])] : [];
-  return ['completed', ...failed, ...stopped];
+  return [...DONE, ...failed, ...(ends ?? []), ...(isHeld ? ['pending'] : [])];
 }
 
 /** Whatever goes wrong is told as what it is, and not as a fault of orch. */
@@ -112,7 +138,7 @@ function expectReasons(rig: Rig, ids: readonly string[]): void {
 }
 
 /** Each workstream's branch holds what its tasks wrote, whole. */
-function expectContent(rig: Rig, { workstreams }: Scenario): void {
+function expectContent(rig: Rig, { workstreams = [] }: Scenario): void {
   for (const { id, ...fields } of workstreams) {
     for (const [, task = ''] of JSON.stringify(fields).matchAll(/step\.sh (\w+)/g)) {
       expect(rig.git('show', `orch/${id}:${task}.txt`)).toBe(`whole ${task}\n`);
@@ -131,17 +157,4 @@ function expectNoRubbish(rig: Rig): void {
       expect([name, parseRecord(rig.read(`${folder}/${name}`)).kind]).not.toContain('unreadable');
     }
   }
-}
-
-/** What belongs to the user and is never touched: checkout, index, branches, tags, stashes, config, hooks. */
-function userState(rig: Rig): Record<string, unknown> {
-  const refs = rig.git('for-each-ref', '--format=%(refname) %(objectname)').split('\n');
-  return {
-    head: rig.git('rev-parse', '--symbolic-full-name', 'HEAD'),
-    refs: refs.filter((ref) => !/^refs\/(orch|heads\/orch)\//.test(ref)),
-    index: rig.git('ls-files', '--stage'),
-    status: rig.git('status', '--porcelain'),
-    config: rig.read('.git/config'),
-    hooks: readdirSync(join(rig.root, '.git/hooks')).sort(),
-  };
 }

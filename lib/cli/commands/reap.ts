@@ -34,7 +34,7 @@ export const verb: Verb<Args> = {
     else tell(actions, args['dry-run'], args.quiet);
     for (const { pid, command, cwd } of args.json ? [] : bystanders) {
       process.stderr.write(
-        `orch: left alone: pid ${pid} in ${cwd} (${escapeControls(command)}), which orch did not start\n`,
+        `orch: left alone: pid ${pid} in ${escapeControls(`${cwd} (${command})`)}, which orch did not start\n`,
       );
     }
     for (const note of args.json ? [] : left) process.stderr.write(`orch: ${escapeControls(note)}\n`);

@@ -4,7 +4,8 @@ import { newMemory } from '../../orchestrate/observe.ts';
 import type { StatusList } from '../../orchestrate/poll.ts';
 import { settleForeign } from '../../orchestrate/settle-foreign.ts';
 import type { Permissions } from '../../orchestrate/world.ts';
-import { jsonLine } from '../../protocol/text.ts';
+import type { Reason } from '../../protocol/status.ts';
+import { escapeControls, jsonLine } from '../../protocol/text.ts';
 import type { Actor } from '../../store/events.ts';
 import { makeFolders } from '../../store/folders.ts';
 import { takeRole } from '../../store/role.ts';
@@ -41,7 +42,9 @@ export const verb: Verb<Args> = {
     if (args.once) return repair(root, PERMISSIONS.once, args);
     const signal = interruptSignal();
     await ensureOrchestrator(root, true);
+    const tellFrozen = tellOnce(args.json);
     const tick = async (list: StatusList): Promise<void> => {
+      for (const fault of list.faults ?? []) if (fault.code === 'frozen') tellFrozen(fault);
       await settleGone(root, list);
       await ensureOrchestrator(root, false);
     };
@@ -56,6 +59,17 @@ export const verb: Verb<Args> = {
     return tellEnd(list, args);
   },
 };
+
+/** Tells each fault once on stderr: what is watched here does not go on by itself. */
+function tellOnce(json: boolean): (fault: Reason) => void {
+  const told = new Set<string>();
+  return ({ code, message, hint }) => {
+    if (told.has(message)) return;
+    told.add(message);
+    const text = json ? JSON.stringify({ warning: { code, message, hint } }) : `orch: ${message}\n  ${hint}`;
+    process.stderr.write(`${text}\n`);
+  };
+}
 
 /** Foreign workers keep no orchestrator at work: who watches them writes down their end. */
 async function settleGone(root: string, list: StatusList): Promise<void> {
@@ -97,6 +111,8 @@ function tellAction(
     const at = Date.now() / 1000;
     process.stdout.write(jsonLine({ schema: 'orch.event/1', at, event: 'action', ...action, ok, note }));
   } else if (!output.quiet) {
-    process.stdout.write(`${action.type} ${action.id ?? ''} ${ok ? '' : 'not done '}${note}\n`);
+    process.stdout.write(
+      `${action.type} ${action.id ?? ''} ${ok ? '' : 'not done '}${escapeControls(note)}\n`,
+    );
   }
 }

@@ -105,5 +105,5 @@ function tell(result: Stopped, output: { json: boolean; quiet: boolean }): void 
   if (output.json) process.stdout.write(jsonLine({ schema: 'orch.stop/1', ...result }));
   else if (!result.ok) process.stderr.write(`orch: ${result.workstream}: ${escapeControls(result.note)}\n`);
   else if (!output.quiet)
-    process.stdout.write(`${result.workstream}  ${escapeControls(result.status)}  ${result.note}\n`);
+    process.stdout.write(`${result.workstream}  ${escapeControls(`${result.status}  ${result.note}`)}\n`);
 }

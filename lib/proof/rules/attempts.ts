@@ -57,7 +57,10 @@ const isState = (value: unknown): value is State => STATES.some((state) => state
 function eventsInDisorder({ events }: Evidence, id: string): Violation[] {
   const found: Violation[] = [];
   let highest = 0;
-  for (const { from, to, attempt } of stateEvents(events, id)) {
+  for (const { from, to, attempt, actor, pid } of stateEvents(events, id)) {
+    const writer = actor.startsWith(`worker:${id}:`) ? Number(actor.split(':').at(-1)) : pid;
+    if (writer !== pid)
+      found.push(broken(id, `the worker ${String(writer)} wrote "${to}" into the record of ${String(pid)}`));
     if (from === null) highest = 0;
     if (attempt < highest)
       found.push(broken(id, `attempt ${attempt} wrote "${to}" after attempt ${highest} had begun`));

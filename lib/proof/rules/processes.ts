@@ -25,7 +25,12 @@ export function judgeSignals(evidence: Evidence): Violation[] {
     if (event.event === 'signal') return signalFaults(evidence, event);
     return event.event === 'remove' ? removeFaults(evidence, event) : [];
   });
-  return [...dead, ...events5, ...evidence.workstreams.flatMap(({ id }) => settledAlive(events, id))];
+  const alive = evidence.workstreams.flatMap(({ id }) => [
+    ...settledAlive(events, id),
+    ...livesOn(evidence, id),
+    ...bereaved(evidence, id),
+  ]);
+  return [...dead, ...events5, ...alive];
 }
 
 const broken = (workstream: string | null, what: string): Violation => ({ guarantee: 5, workstream, what });
@@ -82,4 +87,34 @@ function settledAlive(events: readonly EventFact[], id: string): Violation[] {
     if (to === 'starting') settled.delete(`${worker}${String(attempt)}`);
   }
   return found;
+}
+
+/** Reasons that only those write who have proved a worker dead. */
+const PROVED_DEAD = new Set(['lost', 'never_started', 'rebooted']);
+
+/** The record says that the worker is gone, and there it is. */
+function livesOn(evidence: Evidence, id: string): Violation[] {
+  const record = recordOf(evidence, id);
+  if (record?.identity == null || !PROVED_DEAD.has(record.reason?.code ?? '')) return [];
+  const { token } = record.identity;
+  const worker = evidence.remaining.find((one) => one.kind === 'worker' && one.token === token);
+  if (worker === undefined || isAliveState(record)) return [];
+  return [broken(id, `it is ${record.status} (${record.reason?.code}), but its worker ${worker.pid} lives`)];
+}
+
+/** Who cleans up signalled what a worker had started, and after that the worker wrote that it ended, or went on. */
+function bereaved({ events, ledger }: Evidence, id: string): Violation[] {
+  const attempts = new Map(
+    ledger.filter(({ workstream }) => workstream === id).map(({ token, attempt }) => [token, attempt]),
+  );
+  const robbed = new Map<string, string>();
+  for (const { event, workstream, actor, token, proof, pid } of events) {
+    const by = robbed.get(actor.slice(0, actor.lastIndexOf(':')));
+    if (by !== undefined && event === 'state') return [broken(id, by)];
+    const attempt = typeof token === 'string' ? attempts.get(token) : undefined;
+    if (event !== 'signal' || workstream !== id || attempt === undefined || proof === 'worker') continue;
+    const what = `${actor} signalled ${String(pid)} of attempt ${attempt}, whose worker lived and wrote its end later`;
+    if (!actor.startsWith('worker:')) robbed.set(`worker:${id}:${attempt}`, what);
+  }
+  return [];
 }

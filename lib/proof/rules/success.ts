@@ -1,3 +1,5 @@
+import { relative } from 'node:path';
+import { pidPath } from '../../protocol/layout.ts';
 import type { AskedWorkstream, Evidence, Violation } from '../evidence.ts';
 import { chainOf, recordOf, runsOf, savedRuns } from './facts.ts';
 
@@ -7,6 +9,7 @@ export function judgeSuccess(evidence: Evidence): Violation[] {
     [
       ...guessedSuccess(evidence, asked),
       ...guessedOutcomes(evidence, asked),
+      ...hiddenEnd(evidence, asked),
       ...begunTooEarly(evidence, asked),
     ].map((what): Violation => ({ guarantee: 8, workstream: asked.id, what })),
   );
@@ -61,6 +64,22 @@ function guessedOutcomes(evidence: Evidence, { id }: AskedWorkstream): string[] 
       : [];
   });
 }
+
+/**
+ * A shell takes a PID file that is gone for an end: it goes after the last word, and is there from before the
+ * attempt is noted in the history.
+ */
+function hiddenEnd(evidence: Evidence, { id }: AskedWorkstream): string[] {
+  const record = recordOf(evidence, id);
+  if (record?.status !== 'running' || evidence.stateFiles.includes(relativePidPath(id))) return [];
+  const isNoted = evidence.history.some(
+    ({ workstream, entry, attempt }) =>
+      workstream === id && entry === 'attempt' && attempt === record.attempt,
+  );
+  return isNoted ? ['its PID file is gone, but its record still says running'] : [];
+}
+
+const relativePidPath = (id: string): string => relative('/', pidPath('/', id));
 
 /** A workstream begins once all that it depends on is done, not before. */
 function begunTooEarly(evidence: Evidence, { id, dependsOn }: AskedWorkstream): string[] {
