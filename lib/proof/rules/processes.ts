@@ -108,7 +108,10 @@ function bereaved({ events, ledger }: Evidence, id: string): Violation[] {
     ledger.filter(({ workstream }) => workstream === id).map(({ token, attempt }) => [token, attempt]),
   );
   const robbed = new Map<string, string>();
-  for (const { event, workstream, actor, token, proof, pid } of events) {
+  for (const { event, workstream, actor, token, proof, pid, ...detail } of events) {
+    // The record was made anew, and its numbers with it.
+    if (event === 'state' && workstream === id && detail['to'] === 'starting')
+      robbed.delete(`worker:${id}:${String(detail['attempt'])}`);
     const by = robbed.get(actor.slice(0, actor.lastIndexOf(':')));
     if (by !== undefined && event === 'state') return [broken(id, by)];
     const attempt = typeof token === 'string' ? attempts.get(token) : undefined;
