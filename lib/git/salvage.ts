@@ -23,6 +23,8 @@ export type SalvageRequest = {
   base?: string;
   /** Keeps the checkpoints as well, because their ref is about to go. */
   abandon?: boolean;
+  /** Looks at no file, runs no filter and breaks no lock: processes of the attempt may still live. */
+  commitsOnly?: boolean;
 };
 
 /**
@@ -40,7 +42,7 @@ export async function salvage(request: SalvageRequest): Promise<string | null> {
     const found = await findWorktree(root, commonDir, id);
     if (found.kind === 'foreign') throw foreignWorktree(found.why);
     const worktree = found.kind === 'ready' ? found.worktree : null;
-    await breakStaleLocks(commonDir, worktree?.admin ?? null, id);
+    if (request.commitsOnly !== true) await breakStaleLocks(commonDir, worktree?.admin ?? null, id);
     return await salvageFound(request, commonDir, found);
   } catch (cause) {
     throw new OrchError('SALVAGE_FAILED', `what ${id} left behind could not be kept: ${messageOf(cause)}`, {
@@ -95,7 +97,10 @@ async function salvageFound(
   const start = refs.checkpoint ?? ready?.marker.base ?? request.base ?? null;
   const exclude = [...(ready?.marker.exclude ?? []), ...(request.exclude ?? [])];
   const head = ready ? await headOf(ready.worktree) : null;
-  const files = ready?.folder ? await capture(ready.worktree, { exclude, keep: start }) : null;
+  const files =
+    ready?.folder && request.commitsOnly !== true
+      ? await capture(ready.worktree, { exclude, keep: start })
+      : null;
   const seen = await commitsSeen(commonDir, id, ready?.worktree ?? null);
   const candidates = [head, refs.branch, refs.checkpoint, ...(files?.heads ?? []), ...seen];
   const { heads } = await findStrays(

@@ -15,6 +15,7 @@ import { removeFile } from '../store/signs.ts';
 import type { Action } from './decide.ts';
 import { firstRecord } from './first-record.ts';
 import { lookAtForeign } from './foreign.ts';
+import { keepCommits } from './keep-commits.ts';
 import { isStopAsked, traceOf } from './observe.ts';
 import { settleForeign } from './settle-foreign.ts';
 import { recordOf, type View, type World } from './world.ts';
@@ -56,7 +57,7 @@ async function perform(
       if (view?.read.kind === 'foreign') return settleDead(root, action, actor);
       const event = { ...action, type: 'end', exitCode: null, signal: null } as const;
       const writer: Writer = 'settler';
-      const guard = (current: StatusRecord): Promise<boolean> => isOver(root, current);
+      const guard = (current: StatusRecord): Promise<boolean> => isOver(root, current, actor);
       return change(root, action, record, writer, actor, event, guard);
     }
     case 'requeue':
@@ -97,14 +98,21 @@ async function perform(
  * Only what is proved dead is settled, and what waits under a stop word that is still there: a person may have taken
  * it back. A worker that came to life or ended by itself is left alone.
  */
-async function isOver(root: string, current: StatusRecord): Promise<boolean> {
-  if (isAliveState(current)) return isProvedDead(current);
+async function isOver(root: string, current: StatusRecord, actor: Actor): Promise<boolean> {
+  if (isAliveState(current)) return isDeadAndKept(root, current, actor);
   const waits = current.status === 'pending' || current.status === 'crashed';
   return waits && isStopAsked(root, current.workstream, current);
 }
 
 async function isProvedDead(current: StatusRecord): Promise<boolean> {
   return isAliveState(current) && (await judge(current.pid, current.identity)) === 'dead';
+}
+
+/** Before the record says that it ended: killed in between, whoever settles it keeps them again. */
+async function isDeadAndKept(root: string, current: StatusRecord, actor: Actor): Promise<boolean> {
+  if (!(await isProvedDead(current))) return false;
+  await keepCommits(root, current, actor);
+  return true;
 }
 
 async function settleDead(
@@ -165,7 +173,16 @@ async function kill(root: string, action: Extract<Action, { type: 'kill' }>, act
   });
   const blocked = left.map(({ pid, command }) => `${pid} (${command})`).join(', ');
   if (left.length > 0) return { action, ok: false, note: `would not end: ${blocked}` };
+  if (killed.length > 0 && action.id !== null) await keepLastCommits(root, action.id, actor);
   return { action, ok: true, note: `${killed.length} killed` };
+}
+
+/** They may have committed since their worker was settled. */
+async function keepLastCommits(root: string, id: string, actor: Actor): Promise<void> {
+  await withLock(recordLockPath(root, id), async () => {
+    const read = readRecord(root, id);
+    if (read.kind === 'record' && !isAliveState(read.record)) await keepCommits(root, read.record, actor);
+  });
 }
 
 function logSignal(root: string, actor: Actor, kin: Kin, signal: string, why: string): void {
@@ -204,7 +221,8 @@ async function end(
     return { action, ok: false, note: 'the worker would not end' };
   const { status, reason } = action;
   const event = { type: 'end', status, exitCode: null, signal: 'SIGKILL', reason } as const;
-  return change(root, action, record, 'settler', actor, event, isProvedDead);
+  const guard = (current: StatusRecord): Promise<boolean> => isDeadAndKept(root, current, actor);
+  return change(root, action, record, 'settler', actor, event, guard);
 }
 
 async function launch(
