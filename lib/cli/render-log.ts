@@ -56,9 +56,9 @@ export function terminalSink(screen: Screen): LogSink {
 }
 
 /** A tool that prints for hours without a newline must not fill the memory of who looks. */
-const LINE_MAX_LENGTH = 1024 * 1024;
+const LINE_MAX_LENGTH = 64 * 1024;
 
-/** One JSON object for each line; a line over a million characters comes in several. */
+/** One JSON object for each line; a line over 65,536 characters comes in several. */
 export function jsonSink(workstream: string, stream: string): LogSink {
   const decoder = new StringDecoder('utf8');
   let held: string[] = [];

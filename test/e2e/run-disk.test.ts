@@ -56,6 +56,10 @@ function mount(folder: string, size: string): void {
 const remount = (folder: string, how: 'ro' | 'rw'): void =>
   void execFileSync('mount', ['-o', `remount,${how}`, folder]);
 
+function isRemounted(folder: string, how: 'ro' | 'rw'): boolean {
+  return spawnSync('mount', ['-o', `remount,${how}`, folder], { stdio: 'ignore' }).status === 0;
+}
+
 /** Takes the last free block. */
 function fill(folder: string): void {
   const descriptor = openSync(join(folder, 'ballast'), 'a');
@@ -211,7 +215,8 @@ describe.skipIf(!canMount)('a disk that is read-only', () => {
     expect((await rig.orch(['launch'])).code).toBe(0);
     await until(() => noted('read-only').includes('two'), { what: 'the second task to begin' });
     const worker = rig.pid('A');
-    remount(folder, 'ro');
+    // Busy while somebody writes.
+    await until(() => isRemounted(folder, 'ro'), { what: 'a moment without a writer' });
     open('read-only-go');
     await until(() => noted('read-only').includes('tested'), { what: 'the acceptance test' });
     expect((await rig.orch(['status', '--json'])).code).toBe(0);

@@ -141,7 +141,7 @@ describe('readOwnFile', () => {
     symlinkSync('/etc/passwd', join(folder, 'link'));
     for (const name of ['pipe', 'link', '.']) {
       expect(() => readOwnFile(join(folder, name)), name).toThrowError(
-        expect.objectContaining({ code: 'IO' }),
+        expect.objectContaining({ code: 'UNSAFE_FOLDER' }),
       );
     }
     expect(() => appendLine(join(folder, 'pipe'), 'x')).toThrowError(expect.objectContaining({ code: 'IO' }));

@@ -137,7 +137,7 @@ describe('the role', () => {
     }
     const other = makeRoot();
     mkdirSync(orchestratorPath(other));
-    await expect(takeRole(other, actor, 0)).rejects.toMatchObject({ code: 'IO' });
+    await expect(takeRole(other, actor, 0)).rejects.toMatchObject({ code: 'UNSAFE_FOLDER' });
     expect(lockHolder(orchestratorLockPath(other))).toBe('free');
   });
 });
