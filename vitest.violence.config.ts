@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// What takes too long for each `npm test`: `npm run failpoints`.
+// What takes too long for each `npm test`: `npm run endurance`, `npm run failpoints`, `npm run planted`.
 export default defineConfig({
   test: {
     include: ['test/violence/**/*.violence.ts'],

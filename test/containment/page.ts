@@ -27,8 +27,8 @@ export const KINDS: ReadonlyMap<string, string> = new Map([
 const HEAD = `# Containment
 
 What a task starts must not outlive it. There are three ways to keep its processes together; this page shows what each
-one catches. The table is made by \`test/e2e/containment.test.ts\`, which lets all of these loose; do not edit the page by
-hand (\`UPDATE_DOCS=1 npx vitest run test/e2e/containment.test.ts\` writes it anew).
+one catches. The table is made by \`test/violence/escape-zoo.violence.ts\`, which lets all of these loose; do not edit the page by
+hand (\`UPDATE_DOCS=1 npm run endurance -- escape-zoo\` writes it anew).
 
 ## The tiers
 

@@ -44,6 +44,7 @@ for (const one of chosen) {
         if (await strike(rig, scenarioNamed(one.scenario), { ...one, pass })) return;
       }
       missed.push(title);
+      context.skip('went another way each time, and was not reached');
     } catch (error) {
       process.stderr.write(`to repeat it: ORCH_CASE='${title}' npm run failpoints\n`);
       throw error;

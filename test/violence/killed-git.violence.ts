@@ -5,12 +5,22 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { removeWorktree } from '../../lib/git/worktree.ts';
-import { checkpoint, filesIn, isolate, prepare, put, type Repo, reaches, repository, sh } from './repo.ts';
+import {
+  checkpoint,
+  filesIn,
+  isolate,
+  prepare,
+  put,
+  type Repo,
+  reaches,
+  repository,
+  sh,
+} from '../git/repo.ts';
 
 isolate();
 
 const ROUNDS = Number(process.env['ORCH_TEST_ROUNDS'] ?? 10);
-const CHILD = join(import.meta.dirname, 'prepare-child.ts');
+const CHILD = join(import.meta.dirname, '../git/prepare-child.ts');
 
 async function start(repo: Repo, ...what: string[]): Promise<ChildProcess> {
   const args = ['--import', 'tsx', CHILD, repo.root, repo.base, ...what];
