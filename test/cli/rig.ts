@@ -179,11 +179,14 @@ export function run(file: string, args: readonly string[], env: NodeJS.ProcessEn
   };
 }
 
-/** Waits until a process handles Ctrl+C, which it does not from its first moment on. */
+/**
+ * Waits until a process handles Ctrl+C, which it does not from its first moment on. Node itself catches SIGINT and
+ * SIGTERM before, to end: SIGHUP, the last that a command listens to, tells.
+ */
 export async function untilHandlesInterrupt(pid: number): Promise<void> {
-  const SIGINT_BIT = 1n << 1n;
+  const SIGHUP_BIT = 1n;
   await until('it to handle Ctrl+C', () => {
     const caught = /^SigCgt:\s+([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return (BigInt(`0x${caught ?? '0'}`) & SIGINT_BIT) !== 0n;
+    return (BigInt(`0x${caught ?? '0'}`) & SIGHUP_BIT) !== 0n;
   });
 }
