@@ -48,11 +48,9 @@ export function parseBlocks(
   }
   const dense = tooDenseAt(text);
   if (dense !== null) {
-    const message = 'too many brackets ("[" and "<") in one paragraph';
-    return {
-      ok: false,
-      fault: { offset: dense, code: 'too_large', message, hint: 'Divide it by empty lines.' },
-    };
+    const message = 'too many brackets ("[" and "<") or backticks in one paragraph, or bars in one line';
+    const hint = 'Divide it by empty lines.';
+    return { ok: false, fault: { offset: dense, code: 'too_large', message, hint } };
   }
   const cuts = cut(text);
   const blocks: Block[] = [];
@@ -73,20 +71,30 @@ export function parseBlocks(
 
 /** Links cost the square of the brackets of a paragraph: this is one of 2,000, or many of a few hundred. */
 const MAX_DENSITY = 4_000_000;
+/** Each run of backticks looks for its like to the end of the paragraph: 100 of them in 200 KB, say. */
+const MAX_SEARCH = 20_000_000;
+const MAX_BARS = 2_000;
 
-/** Where brackets begin to cost more time than any analysis is worth, or null. A row of a table stands alone. */
+/** Where text begins to cost more time than any analysis is worth, or null. A row of a table stands alone. */
 function tooDenseAt(text: string): number | null {
-  let [offset, marks, cost] = [0, 0, 0];
+  let [offset, cost, search] = [0, 0, 0];
+  let [marks, ticks, length] = [0, 0, 0];
   for (const line of text.split('\n')) {
-    if (line.trim() === '' || line.trimStart().startsWith('|')) marks = 0;
-    const more = line.match(/[[<]/g)?.length ?? 0;
+    if (line.trim() === '' || line.trimStart().startsWith('|')) [marks, ticks, length] = [0, 0, 0];
+    const more = countOf(line, /[[<]/g);
     cost += (marks + more) ** 2 - marks ** 2;
     marks += more;
-    if (cost > MAX_DENSITY) return offset;
+    const before = ticks * length;
+    ticks += countOf(line, /`+/g);
+    length += line.length;
+    search += ticks * length - before;
+    if (cost > MAX_DENSITY || search > MAX_SEARCH || countOf(line, /\|/g) > MAX_BARS) return offset;
     offset += line.length + 1;
   }
   return null;
 }
+
+const countOf = (line: string, mark: RegExp): number => line.match(mark)?.length ?? 0;
 
 type Part = { text: string; start: number };
 

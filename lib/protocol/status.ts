@@ -96,7 +96,7 @@ const Violation = v.object({
 });
 export type Violation = v.InferOutput<typeof Violation>;
 
-const ToolSession = v.object({ pid: count, start_time: finite });
+const StartedProcess = v.object({ pid: count, start_time: finite });
 
 const CheckResult = v.object({
   text: v.string(),
@@ -121,11 +121,11 @@ const common = {
   /** Of those, the ones that no worker has to answer for: its launcher died before it began. At most CUT_OFFS_MAX. */
   cut_offs: v.optional(count, 0),
   /** Who started the worker; null before the first. */
-  launcher: v.optional(v.nullable(v.object({ pid: count, start_time: v.number() })), null),
+  launcher: v.optional(v.nullable(StartedProcess), null),
   mode: v.picklist(['attached', 'detached', 'cluster']),
   tool: v.nullable(v.string()),
   /** The session of the command at work or last at work: what it leaves behind is found by it. */
-  tool_session: v.optional(v.nullable(ToolSession), null),
+  tool_session: v.optional(v.nullable(StartedProcess), null),
   tool_runs: v.array(ToolRun),
   branch: v.string(),
   worktree: v.string(),

@@ -94,6 +94,7 @@ test('a record without finite numbers, or whose commits are options, is none', (
     ['last_update', '1e999'],
     ['attempt', '1e300'],
     ['restarts', '-1'],
+    ['launcher', '{"pid": 1, "start_time": 1e999}'],
     ['base', '"--output=/tmp/x"'],
     ['base', '"HEAD"'],
   ] as const) {
