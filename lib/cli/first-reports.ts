@@ -17,11 +17,12 @@ export async function firstReports(
   plan: FrozenPlan,
   output: { json: boolean; quiet: boolean },
 ): Promise<number> {
-  const records = await waitForFirst(root, plan);
+  const { records, enough } = await waitForFirst(root, plan);
   const mine = records.filter((record) => isOfRun(record, plan));
   const begun = mine.filter(({ status }) => status !== 'pending' && status !== 'blocked');
   const lacking = mine.filter(lacksEnvironment);
-  const failed = begun.filter(({ status }) => status === 'starting' || status === 'crashed');
+  // With enough of them at work, one that is starting is the next in turn.
+  const failed = begun.filter(({ status }) => status === 'crashed' || (status === 'starting' && !enough));
   if (output.json) {
     const workstreams = [...begun, ...lacking].map((record) => ({
       workstream: record.workstream,
@@ -86,7 +87,11 @@ function isSigned(root: string, { status, workstream, pid }: StatusRecord): bool
   return status !== 'running' || readPid(pidPath(root, workstream))?.pid === pid;
 }
 
-async function waitForFirst(root: string, plan: FrozenPlan): Promise<StatusRecord[]> {
+/** The records once as many have reported as may begin at once; not `enough` at the bound, or if nobody goes on. */
+async function waitForFirst(
+  root: string,
+  plan: FrozenPlan,
+): Promise<{ records: StatusRecord[]; enough: boolean }> {
   const bound = performance.now() + BOUND_MS;
   for (;;) {
     const records = plan.workstreams
@@ -98,7 +103,7 @@ async function waitForFirst(root: string, plan: FrozenPlan): Promise<StatusRecor
         (lacksEnvironment(record) || !['pending', 'blocked', 'starting'].includes(record.status)) &&
         isSigned(root, record),
     );
-    if (begun.length >= firstCount(plan, records)) return records;
+    if (begun.length >= firstCount(plan, records)) return { records, enough: true };
     const orchestrator = await currentOrchestrator(root);
     if (orchestrator?.alive === false && orchestrator.ended_at === null) {
       const hint = `Look at ${orchestratorLogPath(root)}, then run \`orch reattach\`.`;
@@ -108,8 +113,8 @@ async function waitForFirst(root: string, plan: FrozenPlan): Promise<StatusRecor
         { hint },
       );
     }
-    if (orchestrator?.ended_at !== null && orchestrator !== null) return records;
-    if (performance.now() > bound) return records;
+    if (orchestrator?.ended_at !== null && orchestrator !== null) return { records, enough: false };
+    if (performance.now() > bound) return { records, enough: false };
     await sleep(LOOK_MS);
   }
 }

@@ -1,4 +1,5 @@
 import { lackOf, readWorkerEnvironment } from '../config/environment.ts';
+import { failpoint } from '../failpoint.ts';
 import { judge } from '../process/identity.ts';
 import { type Bystander, findKin, type Kin, type WorkerTrace } from '../process/kin.ts';
 import { origin } from '../process/system.ts';
@@ -38,6 +39,7 @@ export async function observe(root: string, memory: Memory): Promise<Observation
   const planned = new Map(plan?.workstreams.map((workstream) => [workstream.id, workstream]));
   const ids = [...planned.keys(), ...listRecordIds(root).filter((id) => !planned.has(id))];
   const reads = new Map(ids.map((id) => [id, readRecord(root, id)]));
+  failpoint('orchestrate.records.read');
   const { kin, bystanders } = await findKin(root, tracesOf(root, reads));
   const kinById = new Map<string, Kin[]>();
   for (const one of kin) kinById.set(one.workstream, [...(kinById.get(one.workstream) ?? []), one]);
@@ -91,14 +93,30 @@ export async function livenessOf(record: StatusRecord): Promise<Liveness | null>
   return verdict === 'same' ? 'alive' : verdict;
 }
 
-async function look(
+/**
+ * A worker has its last word before it dies: what was read while it lived is read again once it is dead. Else one that
+ * completed in between would look crashed, and its slot go to another before its dependents are ready.
+ */
+async function withLastWord(
   root: string,
   id: string,
   read: RecordRead,
+): Promise<{ read: RecordRead; liveness: Liveness | null }> {
+  const liveness = read.kind === 'record' ? await livenessOf(read.record) : null;
+  if (liveness !== 'dead') return { read, liveness };
+  const again = readRecord(root, id);
+  return { read: again, liveness: again.kind === 'record' ? await livenessOf(again.record) : null };
+}
+
+async function look(
+  root: string,
+  id: string,
+  first: RecordRead,
   planned: PlannedWorkstream | null,
   kin: Kin[],
   memory: Memory,
 ): Promise<View> {
+  const { read, liveness } = await withLastWord(root, id, first);
   const record = read.kind === 'record' ? read.record : null;
   const beat = readHeartbeat(root, id);
   const asked = record !== null && isStopAsked(root, id, record);
@@ -110,7 +128,7 @@ async function look(
     id,
     read,
     planned,
-    liveness: record === null ? null : await livenessOf(record),
+    liveness,
     rebooted: record?.identity != null && record.identity.boot_id !== (await origin()).boot_id,
     launcherGone: record !== null && (await isLauncherGone(record)),
     liveWorker: worker === null ? null : { pid: worker.pid, token: worker.token },
