@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ContainmentWish, Limits, Sandbox } from './containment.ts';
+import type { ToolSettings } from './tools.ts';
 
 /** The frozen plan: what `lib/plan` makes of a person's files and `.status/_plan.json` keeps. */
 
@@ -69,6 +70,8 @@ export type PlanOptions = {
   containment?: ContainmentWish;
   limits?: Limits | null;
   sandbox?: Sandbox | null;
+  /** What the config says of tools, by name. */
+  tools?: Record<string, ToolSettings>;
 };
 
 export type FrozenPlan = {
@@ -96,6 +99,7 @@ export const DEFAULT_OPTIONS: PlanOptions = {
   containment: 'auto',
   limits: null,
   sandbox: null,
+  tools: {},
 };
 
 /**

@@ -22,10 +22,11 @@ function outcomeOf(ended: Ended): Outcome {
 /** Tasks `{run: …}`: the plan's own shell command, by `sh -c` in the worktree. */
 export const command: Adapter = {
   name: 'command',
+  isAgent: false,
   probe: async () => ({ usable: true, version: 'sh' }),
   run: async ({ task, worktree, env, supervision }) => {
     const ended = await supervise('/bin/sh', ['-c', taskText(task)], { cwd: worktree, env }, supervision);
     const { exitCode, signal, message } = ended;
-    return { outcome: outcomeOf(ended), exitCode, signal, message, tokens: null, cost: null };
+    return { outcome: outcomeOf(ended), exitCode, signal, message, usage: null, retryAfterSeconds: null };
   },
 };

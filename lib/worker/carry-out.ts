@@ -13,6 +13,7 @@ import { logSizes } from './log.ts';
 import { prepare } from './prepare.ts';
 import { noteRun, saveTask } from './save-task.ts';
 import { scopeReason } from './scope.ts';
+import { toolRequest } from './tool-request.ts';
 
 /** How the work of an attempt ended, interruptions aside. */
 export type Conclusion =
@@ -132,7 +133,7 @@ async function doTask(
   const begun = performance.now();
   const supervision = supervisionOf(attempt, taskTimeoutMs(attempt, task.timeoutMs));
   failpoint('worker.tool.before');
-  const result = await adapter.run({ task, worktree, env: environmentOf(attempt), supervision });
+  const result = await adapter.run(toolRequest(attempt, task, worktree, supervision));
   failpoint('worker.tool.after');
   const after = logSizes();
   const toolRun: ToolRun = {
@@ -141,8 +142,8 @@ async function doTask(
     outcome: result.outcome,
     seconds: Math.round(performance.now() - begun) / 1000,
     exit_code: result.exitCode,
-    tokens: result.tokens,
-    cost: result.cost,
+    tokens: result.usage === null ? null : result.usage.tokensIn + result.usage.tokensOut,
+    cost: result.usage?.costUsd ?? null,
     log: [before.out, after.out],
     err: [before.err, after.err],
   };
