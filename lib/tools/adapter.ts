@@ -49,15 +49,17 @@ export type ToolResult = {
   retryAfterSeconds: number | null;
 };
 
-export type Probe = { usable: true; version: string } | { usable: false; why: string; hint: string };
+export type Found = { usable: true; file: string } | { usable: false; why: string; hint: string };
 
 /** One coding tool. Expected ends are outcomes; an exception means that orch itself cannot go on. */
 export type Adapter = {
   name: string;
   /** True for what takes a prompt; false for `command`. */
   isAgent: boolean;
-  /** Whether it can be used on this machine with these settings. Bounded; asks no model. */
-  probe(env: Record<string, string>, settings: ToolSettings): Promise<Probe>;
+  /** Whether it can be used with this environment and these settings, as far as can be seen without running it. */
+  find(env: Record<string, string | undefined>, settings: ToolSettings): Found;
+  /** What the tool says of its version, within 30 s; null where it does not say. It asks no model. */
+  version(env: Record<string, string | undefined>, settings: ToolSettings): Promise<string | null>;
   /**
    * Runs the task once. The result tells what the tool said of itself: whether anything changed, and whether it is
    * right, is for git and the acceptance tests to say, so a tool that ended well is `done` here.

@@ -23,7 +23,8 @@ function outcomeOf(ended: Ended): Outcome {
 export const command: Adapter = {
   name: 'command',
   isAgent: false,
-  probe: async () => ({ usable: true, version: 'sh' }),
+  find: () => ({ usable: true, file: '/bin/sh' }),
+  version: async () => null,
   run: async ({ task, worktree, env, supervision }) => {
     const ended = await supervise('/bin/sh', ['-c', taskText(task)], { cwd: worktree, env }, supervision);
     const { exitCode, signal, message } = ended;
