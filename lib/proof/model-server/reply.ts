@@ -1,7 +1,7 @@
 import type { Asked } from './ask.ts';
 import { type Call, callsFor, canEdit } from './calls.ts';
-import type { Edit, Mode, Script } from './modes.ts';
-import { wrongOf } from './modes.ts';
+import { type Mode, type Script, wrongOf } from './modes.ts';
+import { plainEdits } from './plain.ts';
 
 /** What a model says when it answers: text, a call of one of the client's tools, or nothing at all. */
 export type Reply = { text: string; call: Call | null };
@@ -41,27 +41,8 @@ function editReply(mode: Mode, asked: Asked, script: Script, editsGiven: number)
   const wrong = mode === 'wrong_then_right' && first !== undefined ? [wrongOf(first)] : [];
   if (!canEdit(asked)) {
     const isWrong = wrong.length > 0 && editsGiven === 0;
-    return { text: blocksOf(isWrong ? wrong : edits), call: null };
+    return { text: plainEdits(isWrong ? wrong : edits, asked.prompt), call: null };
   }
   const call = callsFor(asked, [...wrong, ...edits])[asked.toolResults] ?? null;
   return { text: call === null ? script.text : 'I change it.', call };
 }
-
-/** Aider's SEARCH/REPLACE blocks: what a client without tools is answered. An empty search makes a new file. */
-function blocksOf(edits: readonly Edit[]): string {
-  const blocks = edits.map(({ path, old, new: text }) =>
-    [
-      path,
-      '```',
-      '<<<<<<< SEARCH',
-      ...bodyOf(old ?? ''),
-      '=======',
-      ...bodyOf(text),
-      '>>>>>>> REPLACE',
-      '```',
-    ].join('\n'),
-  );
-  return `Here is the change.\n\n${blocks.join('\n\n')}\n`;
-}
-
-const bodyOf = (text: string): string[] => (text === '' ? [] : [text.replace(/\n$/, '')]);
