@@ -24,13 +24,12 @@ const CACHE_NAME = /^\.aider\.tags\.cache\.v\d+$/;
 const ENDPOINTS = ['OPENAI_API_BASE', 'OPENAI_BASE_URL', 'ANTHROPIC_API_BASE', 'ANTHROPIC_BASE_URL'];
 
 function prepare(request: ToolRequest, promptFile: string): Invocation {
-  const { scratch, worktree, settings, supervision } = request;
+  const { scratch, worktree, env: given, settings, supervision } = request;
   const home = makeHome(scratch);
-  const all = { ...request.env, ...settings.env };
-  const { model, env: endpoint } = aiderModel(all, settings) ?? { model: null, env: {} };
+  const { model, env: endpoint } = aiderModel(given, settings) ?? { model: null, env: {} };
   const env = { ...ownEnvironment(home), ...endpoint };
   const envFile = join(scratch, 'last.env');
-  writePrivate(envFile, dotenv({ ...ownEnvironment(home), ...addresses({ ...all, ...endpoint }) }));
+  writePrivate(envFile, dotenv({ ...ownEnvironment(home), ...addresses({ ...given, ...endpoint }) }));
   const before = new Set(cachesIn(worktree));
   const longest = Math.min(
     LONGEST_REQUEST_SECONDS,
@@ -81,6 +80,8 @@ const ownEnvironment = (home: string): Record<string, string> => ({
   // Whatever it offers to open is opened by a program that does nothing.
   BROWSER: 'true',
   LITELLM_LOCAL_MODEL_COST_MAP: 'True',
+  // Tries again below aider's own: three times as many requests while a provider asks for fewer.
+  DEFAULT_MAX_RETRIES: '0',
   PYTHONUNBUFFERED: '1',
   PYTHONIOENCODING: 'utf-8',
 });

@@ -64,8 +64,7 @@ export const claude = cliAgent({
       CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
       DISABLE_AUTOUPDATER: '1',
       // Its own tries last three minutes; trying again is for orch, which knows of the other workers.
-      CLAUDE_CODE_MAX_RETRIES:
-        settings.env?.['CLAUDE_CODE_MAX_RETRIES'] ?? env['CLAUDE_CODE_MAX_RETRIES'] ?? '1',
+      CLAUDE_CODE_MAX_RETRIES: env['CLAUDE_CODE_MAX_RETRIES'] ?? '1',
     },
     stdinFile: promptFile,
   }),

@@ -60,25 +60,23 @@ export function cliAgent(recipe: Recipe): Adapter {
   const programOf = (settings: ToolSettings): string => settings.executable ?? recipe.program;
 
   const find = (env: Record<string, string | undefined>, settings: ToolSettings): Found => {
-    const full = { ...env, ...settings.env };
-    const found = findProgram(programOf(settings), full);
-    const lack = found.usable ? (recipe.lack?.(full, settings) ?? null) : null;
+    const found = findProgram(programOf(settings), env);
+    const lack = found.usable ? (recipe.lack?.(env, settings) ?? null) : null;
     return lack === null ? found : { usable: false, ...lack };
   };
 
   const run = async (request: ToolRequest): Promise<ToolResult> => {
     const { env, settings, scratch } = request;
-    const full = { ...env, ...settings.env };
-    const found = findProgram(programOf(settings), full);
+    const found = findProgram(programOf(settings), env);
     if (!found.usable) return resultOf(NEVER, readingOf('not_installed', found.why), request);
-    const refused = refusal(recipe, request, full);
+    const refused = refusal(recipe, request);
     if (refused !== null) return resultOf(NEVER, refused, request);
     const promptFile = join(scratch, PROMPT_NAME);
     writePrivate(promptFile, `${recipe.preface ?? ''}${request.prompt}`);
     const { args, env: own, stdinFile, tidy } = recipe.prepare(request, promptFile);
     const place = {
       cwd: request.worktree,
-      env: { ...full, ...own },
+      env: { ...env, ...own },
       scratch,
       ...(stdinFile === undefined ? {} : { stdinFile }),
     };
@@ -97,7 +95,7 @@ export function cliAgent(recipe: Recipe): Adapter {
 
   const version = async (env: Record<string, string | undefined>, settings: ToolSettings) => {
     const found = find(env, settings);
-    return found.usable ? versionOf(found.file, { ...env, ...settings.env }) : null;
+    return found.usable ? versionOf(found.file, env) : null;
   };
   return { name, isAgent: true, find, version, run };
 }
@@ -106,8 +104,8 @@ export function cliAgent(recipe: Recipe): Adapter {
 const NEVER: Ended = { how: 'exit', exitCode: null, signal: null, message: 'it was not started' };
 
 /** How a run ends that is not begun; null: it may be. */
-function refusal(recipe: Recipe, request: ToolRequest, env: Record<string, string>): Reading | null {
-  const lack = recipe.lack?.(env, request.settings) ?? null;
+function refusal(recipe: Recipe, request: ToolRequest): Reading | null {
+  const lack = recipe.lack?.(request.env, request.settings) ?? null;
   if (lack !== null) return readingOf('auth', `${lack.why}. ${lack.hint}`);
   return recipe.refuse?.(request) ?? null;
 }
@@ -118,19 +116,18 @@ export function readingOf(outcome: Outcome, message: string, usage: ToolUsage | 
 }
 
 /** The bounds of the worker decide before what the tool said, and a missing program before both. */
-function resultOf(ended: Ended, reading: Reading, { env, settings }: ToolRequest): ToolResult {
+function resultOf(ended: Ended, reading: Reading, { env }: ToolRequest): ToolResult {
   const { exitCode, signal } = ended;
-  const keys = { ...env, ...settings.env };
   const told = { exitCode, signal, usage: reading.usage };
   const bound = outcomeOfEnd(ended);
   if (bound !== null)
-    return { outcome: bound, ...told, message: safeMessage(ended.message, keys), retryAfterSeconds: null };
+    return { outcome: bound, ...told, message: safeMessage(ended.message, env), retryAfterSeconds: null };
   // An end that nobody saw is no success, whatever was printed before it.
   const isUnknown = reading.outcome === 'done' && exitCode === null;
   return {
     outcome: isUnknown ? 'error' : reading.outcome,
     ...told,
-    message: safeMessage(isUnknown ? ended.message : reading.message, keys),
+    message: safeMessage(isUnknown ? ended.message : reading.message, env),
     retryAfterSeconds: reading.retryAfterSeconds,
   };
 }

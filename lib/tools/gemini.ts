@@ -59,7 +59,7 @@ export const gemini = cliAgent({
   program: 'gemini',
   prepare: ({ env, scratch, settings }, promptFile) => {
     const name = 'GEMINI_CLI_SYSTEM_DEFAULTS_PATH';
-    const own = settings.env?.[name] ?? env[name];
+    const own = env[name];
     const defaults = own ?? join(scratch, 'defaults.json');
     if (own === undefined) writePrivate(defaults, JSON.stringify(DEFAULTS));
     return {
