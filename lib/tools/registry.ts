@@ -1,8 +1,9 @@
 import type { PlannedTask } from '../protocol/plan.ts';
 import type { Adapter } from './adapter.ts';
 import { command } from './command.ts';
+import { llm } from './llm.ts';
 
-const ADAPTERS: readonly Adapter[] = [command];
+const ADAPTERS: readonly Adapter[] = [command, llm];
 
 /** The adapter of that name, or null. */
 export function adapterNamed(name: string): Adapter | null {
