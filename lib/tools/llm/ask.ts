@@ -7,6 +7,8 @@ import type { Failure } from './failure.ts';
 import type { LlmSettings } from './settings.ts';
 import type { Voice } from './voice.ts';
 
+export type Prompt = { system: string; messages: ModelMessage[] };
+
 /** `finish`: `cut` where the model's own bound on its answers ended it. */
 export type Spoken = { text: string; finish: 'stop' | 'cut' | 'filtered'; usage: Usage | null };
 export type Usage = { tokensIn: number; tokensOut: number };
@@ -37,7 +39,7 @@ export function makeModel(llm: LlmSettings, fetch: typeof globalThis.fetch): Lan
  */
 export async function ask(
   model: LanguageModel,
-  messages: ModelMessage[],
+  prompt: Prompt,
   { clock, voice }: { clock: Clock; voice: Voice },
 ): Promise<Asked> {
   if (clock.reached() !== null) return { kind: 'bound' };
@@ -49,7 +51,7 @@ export async function ask(
     const ended = new Promise<Asked>((resolve) => {
       clock.signal.addEventListener('abort', () => resolve({ kind: 'bound' }), { once: true });
     });
-    const heard = listen(model, messages, signal, voice);
+    const heard = listen(model, prompt, signal, voice);
     const asked = await Promise.race([ended, heard]);
     return clock.reached() === null ? asked : { kind: 'bound' };
   } finally {
@@ -61,7 +63,7 @@ export async function ask(
 
 async function listen(
   model: LanguageModel,
-  messages: ModelMessage[],
+  { system, messages }: Prompt,
   abortSignal: AbortSignal,
   voice: Voice,
 ): Promise<Asked> {
@@ -69,7 +71,7 @@ async function listen(
   const failed = (failure: Failure): Asked => ({ kind: 'failed', failure, usage });
   try {
     const onError = (): void => undefined;
-    const result = streamText({ model, messages, abortSignal, maxRetries: 0, onError });
+    const result = streamText({ model, system, messages, abortSignal, maxRetries: 0, onError });
     let text = '';
     let thought = 0;
     let finish: Spoken['finish'] | null = null;
@@ -82,7 +84,7 @@ async function listen(
         voice.say(part.text, 'thought');
       } else if (part.type === 'finish') {
         usage = usageOf(part.totalUsage) ?? usage;
-        finish = finishOf(part.finishReason);
+        finish = finishOf(part.finishReason, part.rawFinishReason);
       } else if (part.type === 'error') return failed(failureOf(part.error));
       if (text.length > MAX_TEXT || thought > MAX_THOUGHT)
         return failed(plainFailure('the answer is longer than one can be'));
@@ -94,7 +96,8 @@ async function listen(
   }
 }
 
-function finishOf(reason: string): Spoken['finish'] | null {
+/** Null: the answer did not come to its end. `told`: the server's own word, of which there are many for an end. */
+function finishOf(reason: string, told: string | undefined): Spoken['finish'] | null {
   switch (reason) {
     case 'stop':
     case 'tool-calls':
@@ -103,6 +106,8 @@ function finishOf(reason: string): Spoken['finish'] | null {
       return 'cut';
     case 'content-filter':
       return 'filtered';
+    case 'other':
+      return told === undefined || /abort|error|cancel/i.test(told) ? null : 'stop';
     default:
       return null;
   }

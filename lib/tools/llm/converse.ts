@@ -7,7 +7,7 @@ import { cutText } from '../../protocol/text.ts';
 import type { ToolRequest } from '../adapter.ts';
 import { type Answer, readAnswer, type Wish } from './answer.ts';
 import { applyEdits, type Change, type EditFault } from './apply.ts';
-import { ask, type Spoken, type Usage } from './ask.ts';
+import { ask, type Prompt, type Spoken, type Usage } from './ask.ts';
 import type { Clock } from './clock.ts';
 import type { Failure } from './failure.ts';
 import { TELL_CODE, TELL_CUT, tellFaults } from './feedback.ts';
@@ -42,7 +42,7 @@ export type Result =
 /** `usage` is that of all rounds; null where no round told any. */
 export async function converse(
   talk: Talk,
-  opening: ModelMessage[],
+  { system, messages: opening }: Prompt,
 ): Promise<{ result: Result; usage: Usage | null }> {
   const messages = [...opening];
   const state: State = { tries: 0, reads: 0, leftBytes: talk.readBytes, missed: new Set(), wasNudged: false };
@@ -50,7 +50,7 @@ export async function converse(
   for (let round = 1; ; round += 1) {
     talk.voice.note(`round ${round}: asked, ${lengthOf(messages)} characters`);
     failpoint('tools.model.ask');
-    const asked = await ask(talk.model, messages, talk);
+    const asked = await ask(talk.model, { system, messages }, talk);
     if (asked.kind === 'bound') return { result: { kind: 'bound' }, usage };
     usage = sum(usage, asked.kind === 'spoken' ? asked.spoken.usage : asked.usage);
     if (asked.kind === 'failed') return { result: { kind: 'failed', failure: asked.failure }, usage };

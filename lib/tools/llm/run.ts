@@ -1,9 +1,8 @@
-import type { ModelMessage } from 'ai';
 import { type View, viewOf, visibleFiles } from '../../git/visible.ts';
 import { ENV } from '../../protocol/layout.ts';
 import { cutText, escapeControls } from '../../protocol/text.ts';
 import type { ToolRequest, ToolResult } from '../adapter.ts';
-import { makeModel, type Usage } from './ask.ts';
+import { makeModel, type Prompt, type Usage } from './ask.ts';
 import { type Bound, startClock } from './clock.ts';
 import { openConnection } from './connection.ts';
 import { gatherContext } from './context.ts';
@@ -73,7 +72,7 @@ async function openingOf(
   llm: LlmSettings,
   view: View,
   voice: Voice,
-): Promise<ModelMessage[]> {
+): Promise<Prompt> {
   const { present, toCreate } = files;
   const visible = await visibleFiles(view);
   const context = gatherContext({
@@ -89,8 +88,5 @@ async function openingOf(
   for (const { path, why } of context.leftOut.slice(0, 20))
     voice.note(`not shown: ${JSON.stringify(path)}: ${why}`);
   const content = [prompt, context.text].filter((part) => part !== '').join('\n\n');
-  return [
-    { role: 'system', content: INSTRUCTIONS },
-    { role: 'user', content },
-  ];
+  return { system: INSTRUCTIONS, messages: [{ role: 'user', content }] };
 }
