@@ -1,6 +1,7 @@
 import { type Document, faultAt } from '../plan/document.ts';
 import { type Fault, quote } from '../plan/fault.ts';
 import { member, type Path, type Raw, type RawMap } from '../plan/raw.ts';
+import { maskSecrets } from '../protocol/mask.ts';
 import { nearNames } from '../protocol/near.ts';
 import { BUILT_IN_TOOLS, isBuiltInTool, PLACEHOLDERS, placeholdersIn } from '../protocol/tools.ts';
 import { RULE_FIELD_NAMES, TOOL_FIELD_NAMES, USAGE_FIELD_NAMES } from './tools.ts';
@@ -11,8 +12,6 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$/;
 const NAMES_SECRET = /key|token|secret|password|credential/i;
 /** `MAX_TOKENS=4096` is none. */
 const HARMLESS = /^(?:[\d.]{0,9}|true|false|yes|no|on|off)$/i;
-const LOOKS_LIKE_KEY =
-  /\b(?:sk|pk|rk)-[\w-]{8,}|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bAIza[\w-]{20,}|\bAKIA[A-Z0-9]{12,}|\bxox[abprs]-[\w-]{10,}/;
 const OPTION_WITH_SECRET = /^--?[\w-]*(?:key|token|secret|password)[\w-]*=(.*)$/is;
 const SECRET_HINT =
   'Put NAME=value into a file that git ignores, and name the file in "env_file". Tools get its variables.';
@@ -65,8 +64,11 @@ function unknownKeys(document: Document, path: Path, map: RawMap, known: readonl
   });
 }
 
+/** A key by its shape, whatever it is called. */
+const looksLikeKey = (text: string): boolean => maskSecrets(text) !== text;
+
 const isSecret = (name: string, value: string): boolean =>
-  LOOKS_LIKE_KEY.test(value) || (NAMES_SECRET.test(name) && !HARMLESS.test(value));
+  looksLikeKey(value) || (NAMES_SECRET.test(name) && !HARMLESS.test(value));
 
 /** Values are never shown. */
 function secretFaults(document: Document, path: Path, tool: RawMap): Fault[] {
@@ -83,7 +85,7 @@ function secretFaults(document: Document, path: Path, tool: RawMap): Fault[] {
       const [, value] = OPTION_WITH_SECRET.exec(text) ?? [];
       const isOne =
         value === undefined
-          ? LOOKS_LIKE_KEY.test(text)
+          ? looksLikeKey(text)
           : isSecret('key', value) && placeholdersIn(value).length === 0;
       return isOne ? [fault([...path, 'args', index], `argument ${index + 1}`)] : [];
     }),

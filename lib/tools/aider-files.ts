@@ -9,6 +9,8 @@ const MOST_BYTES = 200 * 1024;
 const MOST_BYTES_OF_ONE = 100 * 1024;
 const MOST_LOOKS = 500;
 const HEAD_BYTES = 8_000;
+/** No model needs the keys of a program; aider reads such a file itself. */
+const HOLDS_KEYS = /(?:^|\/)\.env(?:\.|$)/;
 
 /**
  * The files that aider has in its chat from the start: those that the prompt names, then the others of the scope in plan
@@ -20,7 +22,7 @@ export function filesForChat({
   worktree,
   files,
 }: Pick<ToolRequest, 'prompt' | 'worktree' | 'files'>): string[] {
-  const candidates = files.present.slice(0, MOST_LOOKS);
+  const candidates = files.present.slice(0, MOST_LOOKS).filter((path) => !HOLDS_KEYS.test(path));
   const named = candidates.filter((path) => prompt.includes(path));
   const rest = candidates.filter((path) => !named.includes(path));
   const chosen: string[] = [];

@@ -69,6 +69,9 @@ function makeHome(scratch: string): string {
     join(home, '.gitconfig'),
     '[user]\n\tname = orch\n\temail = orch@localhost\n[safe]\n\tdirectory = *\n',
   );
+  // Below aider's own tries the library has some too: three times as many requests where a provider asks for fewer.
+  const noTries = '- name: aider/extra_params\n  extra_params:\n    max_retries: 0\n';
+  writePrivate(join(home, '.aider.model.settings.yml'), noTries);
   // A list that is there is not fetched; the one that came with aider is used.
   writePrivate(join(caches, 'model_prices_and_context_window.json'), '{"orch": {}}\n');
   return home;
@@ -80,8 +83,6 @@ const ownEnvironment = (home: string): Record<string, string> => ({
   // Whatever it offers to open is opened by a program that does nothing.
   BROWSER: 'true',
   LITELLM_LOCAL_MODEL_COST_MAP: 'True',
-  // Tries again below aider's own: three times as many requests while a provider asks for fewer.
-  DEFAULT_MAX_RETRIES: '0',
   PYTHONUNBUFFERED: '1',
   PYTHONIOENCODING: 'utf-8',
 });

@@ -12,7 +12,9 @@ export function codexOutcome(end: End): Reading {
   const usage = usageOf(events);
   const turn = events.findLast(({ type }) => type === 'turn.completed' || type === 'turn.failed');
   if (turn?.['type'] === 'turn.completed' && end.exitCode === 0)
-    return readingOf('done', 'exit code 0', usage);
+    return couldNotWrite(events)
+      ? readingOf('error', 'its own sandbox let it change no file', usage)
+      : readingOf('done', 'exit code 0', usage);
   const told = turn?.['type'] === 'turn.failed' ? textAt(turn, 'error.message') : null;
   const text = told ?? textAt(events.findLast(({ type }) => type === 'error') ?? {}, 'message');
   if (text === null) return readingOf('error', `it ended without a result; ${lastWords(end)}`, usage);
@@ -25,6 +27,16 @@ export function codexOutcome(end: End): Reading {
     usage,
     retryAfterSeconds,
   };
+}
+
+/** It ends well too where each change of a file failed, as it does with its home in the temporary folder. */
+function couldNotWrite(events: readonly JsonObject[]): boolean {
+  const statusOf = (kind: string): unknown[] =>
+    events
+      .filter((event) => event['type'] === 'item.completed' && textAt(event, 'item.type') === kind)
+      .map((event) => textAt(event, 'item.status'));
+  const [changes, commands] = [statusOf('file_change'), statusOf('command_execution')];
+  return changes.includes('failed') && ![...changes, ...commands].includes('completed');
 }
 
 function usageOf(events: readonly JsonObject[]): ToolUsage | null {
