@@ -21,6 +21,8 @@ export type EditFault = {
 export type Applied = { ok: true; changes: Change[] } | { ok: false; faults: EditFault[] };
 
 const MAX_CHANGES = 2_000;
+/** An answer with more faults is not looked at any further: a search in a large file takes its time. */
+const MAX_FAULTS = 20;
 
 /**
  * Carries out all edits in memory, one after the other, each on what those before it made. Nothing is written; one
@@ -34,6 +36,7 @@ export function applyEdits(edits: readonly Edit[], desk: Desk): Applied {
     if (wrong instanceof Refusal)
       faults.push({ path: edit.path, line: edit.line, what: wrong.what, miss: null });
     else if (wrong !== null) faults.push({ ...wrong, path: edit.path, line: edit.line });
+    if (faults.length >= MAX_FAULTS) return { ok: false, faults };
   }
   faults.push(...collisions(overlay));
   if (faults.length > 0) return { ok: false, faults };

@@ -1,13 +1,14 @@
 import type { LanguageModel, ModelMessage } from 'ai';
 import { failpoint } from '../../failpoint.ts';
 import type { View } from '../../git/visible.ts';
-import { outsideCommits, visibleFiles } from '../../git/visible.ts';
+import { visibleFiles } from '../../git/visible.ts';
 import type { Outcome } from '../../protocol/status.ts';
 import { cutText } from '../../protocol/text.ts';
 import type { ToolRequest } from '../adapter.ts';
 import { type Answer, readAnswer, type Wish } from './answer.ts';
-import { applyEdits, type Change, type EditFault } from './apply.ts';
+import type { Change, EditFault } from './apply.ts';
 import { ask, type Prompt, type Spoken, type Usage } from './ask.ts';
+import { changesFor } from './changes.ts';
 import type { Clock } from './clock.ts';
 import type { Failure } from './failure.ts';
 import { TELL_CODE, TELL_CUT, tellFaults } from './feedback.ts';
@@ -106,7 +107,7 @@ async function answerTo(spoken: Spoken, state: State, talk: Talk): Promise<Next>
 
 async function tryEdits(answer: Answer, isCut: boolean, state: State, talk: Talk): Promise<Next> {
   state.tries += 1;
-  const applied = await carryOut(answer, talk);
+  const applied = await changesFor(answer.edits, talk.view, talk.request.files.isInside);
   if (Array.isArray(applied) && answer.faults.length === 0 && !isCut) {
     if (talk.clock.reached() !== null) return { kind: 'bound' };
     writeChanges(talk.view.path, applied);
@@ -123,29 +124,6 @@ async function tryEdits(answer: Answer, isCut: boolean, state: State, talk: Talk
   for (const { path, miss } of faults) if (miss !== null) state.missed.add(path);
   return { kind: 'reply', text };
 }
-
-/** The changes that the edits of an answer come to; nothing is written. */
-async function carryOut(
-  answer: Answer,
-  { request, view }: Talk,
-): Promise<Change[] | { faults: EditFault[] }> {
-  const desk = {
-    worktree: view.path,
-    isInside: request.files.isInside,
-    files: answer.edits.some(isOfFolders) ? await visibleFiles(view) : [],
-  };
-  const applied = applyEdits(answer.edits, desk);
-  if (!applied.ok) return applied;
-  const lost = await outsideCommits(
-    view,
-    applied.changes.map(({ path }) => path),
-  );
-  if (lost.length === 0) return applied.changes;
-  const what = 'git ignores it, so that no commit would hold the change';
-  return { faults: lost.map((path) => ({ path, line: 0, what, miss: null })) };
-}
-
-const isOfFolders = ({ kind }: Answer['edits'][number]): boolean => kind === 'delete' || kind === 'move';
 
 function firstOf(answer: Answer, faults: readonly EditFault[]): string {
   const [wrong] = answer.faults;

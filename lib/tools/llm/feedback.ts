@@ -1,3 +1,4 @@
+import { cutText } from '../../protocol/text.ts';
 import type { AnswerFault } from './answer.ts';
 import type { EditFault } from './apply.ts';
 import { nearestLines } from './nearest.ts';
@@ -19,17 +20,17 @@ export function tellFaults(
   failedBefore: ReadonlySet<string>,
 ): string {
   const told = [
-    ...answer.map(({ line, what }) => `- ${placeOf(line)}${what}.`),
-    ...edits.map((fault) => tellEdit(fault, failedBefore)),
+    ...answer.slice(0, MAX_FAULTS).map(({ line, what }) => `- ${placeOf(line)}${what}.`),
+    ...edits.slice(0, MAX_FAULTS).map((fault) => tellEdit(fault, failedBefore)),
   ];
   const kept: string[] = [];
   let used = 0;
-  for (const one of told.slice(0, MAX_FAULTS)) {
+  for (const one of told) {
     used += Buffer.byteLength(one);
     if (used > MAX_BYTES) break;
     kept.push(one);
   }
-  const left = told.length - kept.length;
+  const left = answer.length + edits.length - kept.length;
   return [
     'Nothing was changed, since your answer could not be carried out:',
     ...kept,
@@ -41,7 +42,7 @@ export function tellFaults(
 const placeOf = (line: number): string => (line > 0 ? `Line ${line} of your answer: ` : '');
 
 function tellEdit({ path, line, what, miss }: EditFault, failedBefore: ReadonlySet<string>): string {
-  const said = `- ${placeOf(line)}${JSON.stringify(path)}: ${what}.`;
+  const said = `- ${placeOf(line)}${JSON.stringify(cutText(path, 300))}: ${what}.`;
   if (miss === null) return said;
   const whole = failedBefore.has(path)
     ? ['This is the second time: give this file as a whole, in a WHOLE FILE block.']

@@ -5,11 +5,15 @@ export type Line = { text: string; end: LineEnd };
 export type TextFile = { bom: boolean; lines: readonly Line[] };
 
 const BOM = '\ufeff';
+const NEWLINE = 10;
+/** Each line costs some memory of its own, however short. */
+const MAX_LINES = 200_000;
+export const TEXT_RULE = `it is not a text in UTF-8 of at most ${MAX_LINES} lines`;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The lines of a file, or null where its bytes are no text in UTF-8 (a NUL is none). */
+/** The lines of a file, or null where its bytes are no text in UTF-8 (a NUL is none) or have too many lines. */
 export function decodeText(bytes: Uint8Array): TextFile | null {
-  if (bytes.includes(0)) return null;
+  if (bytes.includes(0) || hasTooManyLines(bytes)) return null;
   let text: string;
   try {
     text = decoder.decode(bytes);
@@ -19,6 +23,13 @@ export function decodeText(bytes: Uint8Array): TextFile | null {
   }
   const bom = text.startsWith(BOM);
   return { bom, lines: splitLines(bom ? text.slice(1) : text) };
+}
+
+function hasTooManyLines(bytes: Uint8Array): boolean {
+  let count = 0;
+  for (let at = bytes.indexOf(NEWLINE); at !== -1 && count <= MAX_LINES; at = bytes.indexOf(NEWLINE, at + 1))
+    count += 1;
+  return count > MAX_LINES;
 }
 
 /** The bytes of a file: exactly those that `decodeText` read where nothing was changed. */

@@ -1,4 +1,4 @@
-import { decodeText, type TextFile } from './lines.ts';
+import { decodeText, TEXT_RULE, type TextFile } from './lines.ts';
 import { lookAt, pathRule, plainPath, readBytes, type Spot } from './place.ts';
 
 /** What an answer works on: the files of a worktree as they would be, with nothing written yet. */
@@ -23,9 +23,9 @@ export class Refusal {
   }
 }
 
-export const MAX_FILE_BYTES = 4 * 1024 * 1024;
+export const MAX_FILE_BYTES = 2 * 1024 * 1024;
 /** Of all files of one answer: what they hold stays in memory until it is written. */
-const MAX_ALL_BYTES = 64 * 1024 * 1024;
+const MAX_ALL_BYTES = 32 * 1024 * 1024;
 
 /** Every path passes `at` before anything else is asked of it; it is read and changed through that state alone. */
 export class Overlay {
@@ -71,7 +71,7 @@ export class Overlay {
     this.#loadedBytes += bytes.length;
     if (this.#loadedBytes > MAX_ALL_BYTES) return new Refusal('the answer edits too much at once');
     const text = decodeText(bytes);
-    if (text === null) return new Refusal('it is not a text in UTF-8');
+    if (text === null) return new Refusal(TEXT_RULE);
     this.states.set(path, { ...state, text });
     return text;
   }

@@ -1,5 +1,5 @@
 import { writeWhole } from './blocks.ts';
-import { decodeText, type TextFile } from './lines.ts';
+import { decodeText, TEXT_RULE, type TextFile } from './lines.ts';
 import { MAX_FILE_BYTES } from './overlay.ts';
 import { lookAt, pathRule, readBytes } from './place.ts';
 import { holdsPrivateKey } from './secret.ts';
@@ -23,7 +23,7 @@ export function readForModel(worktree: string, visible: ReadonlySet<string>, pat
   const bytes = readBytes(worktree, path, MAX_FILE_BYTES);
   if (bytes === null) return no(`it is larger than ${MAX_FILE_BYTES} bytes, or cannot be read`);
   const file = decodeText(bytes);
-  if (file === null) return no('it is not a text in UTF-8');
+  if (file === null) return no(TEXT_RULE);
   if (holdsPrivateKey(bytes.toString('utf8'))) return no('it holds a private key');
   return { kind: 'text', file, bytes: bytes.length };
 }
