@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { OrchError } from '../../errors.ts';
+import { findKin } from '../../process/kin.ts';
 import { spawnGated } from '../../process/spawn.ts';
 import { createToken } from '../../process/system.ts';
 import type { Outcome } from '../../protocol/status.ts';
@@ -24,6 +25,8 @@ export type Cell = {
   changed: ReturnType<typeof lookAt>;
   seconds: number;
   asked: readonly Met[];
+  /** Processes that carry its marks although its run is over. */
+  left: readonly { pid: number; command: string }[];
   /** The last of what it printed, for who has to look. */
   out: string;
   err: string;
@@ -68,7 +71,8 @@ export async function runCell(
       );
     const changed = lookAt(place);
     const outcome = result.outcome === 'done' && changed === 'nothing' ? 'no_change' : result.outcome;
-    return { subject: name, mode, outcome, result, changed, seconds, asked: server.asked(), out, err };
+    const left = (await findKin(place.repository, [])).kin.map(({ pid, command }) => ({ pid, command }));
+    return { subject: name, mode, outcome, result, changed, seconds, asked: server.asked(), left, out, err };
   } finally {
     await server.close();
     rmSync(place.folder, { recursive: true, force: true });

@@ -31,6 +31,8 @@ export async function startModelServer(script: Partial<Script> = {}, port = 0): 
   const state = newState(script);
   const server = createServer((request, response) => {
     answer(state, request, response).catch((error: unknown) => {
+      if (error instanceof OrchError && !response.headersSent)
+        return sendJson(response, 400, { error: { message: error.message, type: error.code } });
       // The client went away, or sent what cannot be read: its own loss, and no other's.
       response.destroy(error instanceof Error ? error : undefined);
     });

@@ -1,0 +1,104 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { type Cell, runCell } from '../../lib/proof/agents/cell.ts';
+import { expectedOf } from '../../lib/proof/agents/expected.ts';
+import { FAKE_KEY, SUBJECTS, type Subject } from '../../lib/proof/agents/subjects.ts';
+import { MODES, type Mode, USAGE } from '../../lib/proof/model-server/modes.ts';
+import { adapterNamed } from '../../lib/tools/registry.ts';
+import { pageOf } from './page.ts';
+import { PROBE, person } from './tools.ts';
+
+/** Every adapter whose program is there, against the fake server in each of its modes. */
+
+/** Those in which a tool tries again by itself for a minute or more come first: the others run meanwhile. */
+const SLOW: readonly Mode[] = ['429', 'quota', '5xx', 'dropped', 'never'];
+const ORDER = [...SLOW, ...MODES.filter((mode) => !SLOW.includes(mode))];
+
+/** A server that never answers must cost little; elsewhere a tool that waits between its own tries is let be. */
+const BOUNDS = {
+  never: { stallMs: 15_000, timeoutMs: 60_000 },
+  other: { stallMs: 120_000, timeoutMs: 330_000 },
+};
+
+const cells: Cell[] = [];
+const versions: Record<string, string> = {};
+
+async function measure(subject: Subject, mode: Mode): Promise<Cell> {
+  const bounds = mode === 'never' ? BOUNDS.never : BOUNDS.other;
+  const cell = await runCell(subject, mode, { probe: PROBE, person, ...bounds });
+  cells.push(cell);
+  return cell;
+}
+
+const found = SUBJECTS.map((subject) => {
+  const { env, settings } = subject.connect('http://127.0.0.1:1', '/nonexistent');
+  return { subject, found: adapterNamed(subject.tool)?.find({ ...person, ...env }, settings) };
+});
+
+const isThere = (tool: string): boolean =>
+  found.some((one) => one.subject.tool === tool && one.found?.usable === true);
+
+// Where the kit is part of the check, a tool that is not there is a fault and no reason to check less.
+test.runIf(process.env['CI'])('aider and an agent of npm are there', () => {
+  expect(isThere('aider')).toBe(true);
+  expect(['claude', 'codex', 'opencode', 'gemini', 'copilot'].some(isThere)).toBe(true);
+});
+
+for (const { subject, found: one } of found) {
+  if (one?.usable !== true) {
+    console.warn(
+      `${subject.name} is not probed: ${one?.why}. scripts/agents/install.sh ${subject.tool} installs it.`,
+    );
+    test.skip(`${subject.name}: not installed`, () => undefined);
+    continue;
+  }
+  describe.concurrent(subject.name, () => {
+    test('says its version', async () => {
+      const { env, settings } = subject.connect('http://127.0.0.1:1', '/nonexistent');
+      const version = await adapterNamed(subject.tool)?.version({ ...person, ...env }, settings);
+      versions[subject.name] = version ?? 'of orch';
+      if (subject.tool !== 'llm') expect(version).toMatch(/^\d+\.\d+/);
+    });
+    test.each(ORDER)('%s', async (mode) => {
+      const cell = await measure(subject, mode);
+      const { outcome } = expectedOf(subject.name, mode);
+      const what = `${cell.result.message}\n${cell.err.slice(-1_000)}\n${cell.out.slice(-2_000)}`;
+      expect(cell.outcome, what).toBe(outcome);
+      expect(cell.changed, what).toBe(outcome === 'done' ? 'as asked' : 'nothing');
+      expect(cell.left).toEqual([]);
+      expect(cell.asked.filter(({ hasKey }) => !hasKey)).toEqual([]);
+      expect(cell.asked.length).toBeGreaterThan(0);
+      for (const text of [cell.out, cell.err, cell.result.message]) expect(text).not.toContain(FAKE_KEY);
+      checkNumbers(cell);
+    });
+  });
+}
+
+/** What the server said of tokens is what the adapter tells, whole answers only. */
+function checkNumbers({ outcome, result, subject, mode }: Cell): void {
+  const { usage, retryAfterSeconds } = result;
+  if (outcome === 'done' && usage !== null) {
+    const answers = usage.tokensOut / USAGE.tokensOut;
+    expect(usage).toMatchObject({ tokensIn: answers * USAGE.tokensIn });
+    expect(answers).toBeGreaterThanOrEqual(1);
+  }
+  if (outcome === 'done' && ['aider', 'llm'].includes(subject)) expect(usage).not.toBeNull();
+  if (retryAfterSeconds !== null) expect(retryAfterSeconds).toBe(mode === 'quota' ? 3_600 : 1);
+}
+
+afterAll(() => {
+  const page = pageOf(cells, versions);
+  process.stdout.write(
+    `\n${page
+      .split('\n')
+      .filter((line) => line.startsWith('| '))
+      .join('\n')}\n\n`,
+  );
+  for (const { subject, mode, outcome, seconds, asked } of cells)
+    process.stdout.write(
+      `${subject} ${mode}: ${outcome}, ${seconds.toFixed(1)} s, asked ${asked.length} times\n`,
+    );
+  if (process.env['ORCH_MATRIX'] === 'write')
+    writeFileSync(join(import.meta.dirname, '../../docs/tools-matrix.md'), page);
+});
