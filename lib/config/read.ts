@@ -14,6 +14,8 @@ import { plain } from '../plan/raw.ts';
 import type { PlanOptions } from '../protocol/plan.ts';
 import { keyFaults } from './keys.ts';
 import { ConfigSchema, type WrittenConfig } from './schema.ts';
+import { toolFaults } from './tool-faults.ts';
+import { toolsOf } from './tools.ts';
 
 /** What the config says; what it does not say is not there. */
 export type Config = {
@@ -89,10 +91,11 @@ function judge(document: Document, root: string): ConfigResult {
     const message = 'the config must be an object of fields';
     return { ok: false, faults: [faultAt(document, [], 'wrong_type', message, hint)] };
   }
-  const faults = keyFaults(document, document.root);
+  const faults = [...keyFaults(document, document.root), ...toolFaults(document, document.root)];
   const checked = v.safeParse(ConfigSchema, plain(document.root));
   // Who takes "require_env" for the place of a key must not see the key in a log.
-  const isShown = (path: readonly (string | number)[]): boolean => path[0] !== 'require_env';
+  const isShown = ([field, , inner]: readonly (string | number)[]): boolean =>
+    field !== 'require_env' && !(field === 'tools' && (inner === 'env' || inner === 'args'));
   if (!checked.success) faults.push(...shapeFaults(document, [], checked.issues, isShown));
   if (!checked.success || faults.length > 0) {
     return { ok: false, faults: faults.sort((a, b) => a.line - b.line || a.column - b.column) };
@@ -105,6 +108,7 @@ function configOf(file: string, written: WrittenConfig, root: string): Config {
   if (written.max_parallel !== undefined) options.maxParallel = written.max_parallel;
   if (written.restart !== undefined) options.restart = written.restart;
   if (written.tool !== undefined) options.tool = [...new Set(written.tool)];
+  if (written.tools !== undefined) options.tools = toolsOf(written.tools, (text) => pathOf(text, root));
   if (written.env_file !== undefined) options.envFile = pathOf(written.env_file, root);
   if (written.require_env !== undefined) options.requireEnv = [...new Set(written.require_env)];
   if (written.containment !== undefined) options.containment = written.containment;

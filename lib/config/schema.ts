@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { LimitsSchema, SandboxSchema } from '../plan/containment.ts';
 import { parseDuration } from '../plan/durations.ts';
 import { WISHES } from '../protocol/containment.ts';
+import { ToolsSchema } from './tools.ts';
 
 /**
  * What a config file may say: types and JSON Schema come from here. As in plans, the message of a schema is what was
@@ -67,6 +68,7 @@ const entries = {
       v.description('Tools to try for a prompt, first choice first (--tool)'),
     ),
   ),
+  tools: v.optional(ToolsSchema),
   acceptance_programs: v.optional(
     v.pipe(
       v.array(Program, 'a list of command words'),
