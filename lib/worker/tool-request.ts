@@ -3,6 +3,7 @@ import { type PlannedTask, taskText } from '../protocol/plan.ts';
 import type { ToolSettings } from '../protocol/tools.ts';
 import type { TaskFiles, ToolRequest } from '../tools/adapter.ts';
 import { composePrompt, type Feedback } from '../tools/prompt.ts';
+import { settingsOf } from '../tools/registry.ts';
 import { agentEnvironmentOf, environmentOf, supervisionOf, taskTimeoutMs } from './attempt.ts';
 import type { Bench } from './bench.ts';
 import { headNow } from './check.ts';
@@ -10,10 +11,8 @@ import { transcriptFromNow } from './log.ts';
 import { scopeOf } from './scope.ts';
 
 /** What the config says of a tool. */
-export function settingsOf({ attempt }: Bench, tool: string): ToolSettings {
-  const { tools = {} } = attempt.plan.options;
-  return Object.hasOwn(tools, tool) ? (tools[tool] ?? {}) : {};
-}
+export const settingsIn = ({ attempt }: Bench, tool: string): ToolSettings =>
+  settingsOf(tool, attempt.plan.options.tools);
 
 /** What the adapter of a `{run: …}` task gets. */
 export function commandRequest({ attempt, worktree }: Bench, task: PlannedTask): ToolRequest {
@@ -40,7 +39,7 @@ export async function agentRequest(bench: Bench, job: AgentJob, scratch: string)
   const earlier = workstream.tasks.filter(
     ({ digest }, at) => at !== index && state.done.includes(digest) && at < index,
   );
-  const settings = settingsOf(bench, tool);
+  const settings = settingsIn(bench, tool);
   return {
     task,
     prompt: composePrompt({ workstream, task, index, earlier: earlier.map(taskText), feedback }),

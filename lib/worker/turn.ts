@@ -11,7 +11,7 @@ import { agentEnvironmentOf } from './attempt.ts';
 import type { Bench, Turn } from './bench.ts';
 import { headNow } from './check.ts';
 import { logSizes } from './log.ts';
-import { type AgentJob, agentRequest, settingsOf } from './tool-request.ts';
+import { type AgentJob, agentRequest, settingsIn } from './tool-request.ts';
 import { accountFor } from './wait-limit.ts';
 
 const MESSAGE_LENGTH = 400;
@@ -22,8 +22,8 @@ export async function takeTurn(bench: Bench, job: AgentJob): Promise<Turn> {
   const { task, index, tool } = job;
   const begun = { at: Date.now() / 1000, ms: performance.now(), sizes: logSizes() };
   await attempt.reporter.progress({ current_task: taskText(task), tool, reason: null });
-  const settings = settingsOf(bench, tool);
-  const adapter = adapterNamed(tool);
+  const settings = settingsIn(bench, tool);
+  const adapter = adapterNamed(tool, attempt.plan.options.tools);
   const found = adapter?.find(agentEnvironmentOf(attempt, settings), settings) ?? {
     usable: false,
     why: `there is no tool ${JSON.stringify(tool)}`,

@@ -6,7 +6,7 @@ import { accountOf } from '../tools/account.ts';
 import type { AccountLimit } from '../tools/policy.ts';
 import { agentEnvironmentOf } from './attempt.ts';
 import type { Bench, Turn } from './bench.ts';
-import { settingsOf } from './tool-request.ts';
+import { settingsIn } from './tool-request.ts';
 
 /** Limits of accounts, as a worker heeds them. */
 
@@ -17,7 +17,7 @@ const now = (): number => Date.now() / 1000;
 
 /** Whose limits a tool is under in this attempt. */
 export function accountFor(bench: Bench, tool: string): string {
-  const settings = settingsOf(bench, tool);
+  const settings = settingsIn(bench, tool);
   return accountOf(tool, settings, agentEnvironmentOf(bench.attempt, settings));
 }
 
