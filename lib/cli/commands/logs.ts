@@ -7,7 +7,7 @@ import {
   type LogRange,
   type LogStream,
   logPath,
-  openLog,
+  logSpan,
   tailStart,
   watchLog,
 } from '../../store/log-files.ts';
@@ -52,14 +52,14 @@ export const verb: Verb<LogsArgs> = {
     const screen = screenOf(args.color);
     const plain = screen.width === null ? rawSink() : terminalSink(screen);
     const sink = args.json ? jsonSink(id, stream) : plain;
-    const path = logPath(root, id, stream);
+    const source = { root, id, stream };
     try {
-      const at = await printNow(path, range, lines, sink);
+      const at = await printNow(source, range, lines, sink);
       if (at === null && !args.follow && !args.quiet)
         process.stderr.write(`orch: ${id} has written nothing yet\n`);
       // An attempt that is over grows no more.
       if (!args.follow || range.end !== null) return 0;
-      return await followLog(root, id, path, at ?? { offset: range.start, inode: null }, sink);
+      return await followLog(source, at ?? range.start, sink);
     } finally {
       await sink.end();
     }
@@ -75,25 +75,27 @@ function rangeOf(root: string, id: string, stream: LogStream, attempt: number): 
   throw new OrchError('NO_WORKSTREAM', `${id} has no attempt ${attempt}`, { hint });
 }
 
-type Place = { offset: number; inode: number | null };
+type Source = { root: string; id: string; stream: LogStream };
+
+const receiver = (sink: LogSink) => ({
+  write: sink.write,
+  gone: async (count: number): Promise<void> =>
+    void process.stderr.write(`orch: ${count} bytes are gone: the log was rotated\n`),
+});
 
 /** Prints what is there; null if there is no file yet. */
 async function printNow(
-  path: string,
+  { root, id, stream }: Source,
   range: LogRange,
   lines: number | null,
   sink: LogSink,
-): Promise<Place | null> {
-  const log = await openLog(path);
-  if (log === null) return null;
-  try {
-    const end = Math.min(range.end ?? log.size, log.size);
-    const from = Math.min(range.start, end);
-    const start = lines === null ? from : await tailStart(log.handle, from, end, lines);
-    return { offset: await copyLog(log.handle, start, end, sink.write), inode: log.inode };
-  } finally {
-    await log.handle.close();
-  }
+): Promise<number | null> {
+  const span = logSpan(root, id, stream);
+  if (span === null) return null;
+  const end = Math.min(range.end ?? span.end, span.end);
+  const from = Math.min(range.start, end);
+  const start = lines === null ? from : tailStart(root, id, stream, { start: from, end }, lines);
+  return copyLog(root, id, stream, { start, end }, receiver(sink));
 }
 
 /** Seconds for which a worker that had its last word may still print. */
@@ -102,23 +104,18 @@ const ASK_MS = 900;
 const IDLE_LOOKS = 3;
 
 /** Prints what is added, until nothing more can come and all of it is out; 130 on Ctrl+C. */
-async function followLog(
-  root: string,
-  id: string,
-  path: string,
-  from: Place,
-  sink: LogSink,
-): Promise<number> {
+async function followLog(source: Source, from: number, sink: LogSink): Promise<number> {
+  const { root, id, stream } = source;
   const signal = interruptSignal();
   const isOver = overForGood(root, id);
-  let place = from;
+  let at = from;
   const look = async (): Promise<{ seen: null; last: boolean }> => {
     // First the state, then the rest of the file: what was written before the end is never missed.
     const last = await isOver();
-    place = await printMore(path, place, sink);
+    at = await printMore(source, at, sink);
     return { seen: null, last };
   };
-  await lookUntil((onHint) => watchLog(path, onHint), look, signal);
+  await lookUntil((onHint) => watchLog(logPath(root, id, stream), onHint), look, signal);
   return signal.aborted ? 130 : 0;
 }
 
@@ -143,15 +140,10 @@ function overForGood(root: string, id: string): () => Promise<boolean> {
   };
 }
 
-async function printMore(path: string, place: Place, sink: LogSink): Promise<Place> {
-  const log = await openLog(path);
-  if (log === null) return place;
-  try {
-    // Truncated by a rotation, or another file by the same name: from its beginning.
-    const isOther = place.inode !== null && place.inode !== log.inode;
-    const start = isOther || log.size < place.offset ? 0 : place.offset;
-    return { offset: await copyLog(log.handle, start, null, sink.write), inode: log.inode };
-  } finally {
-    await log.handle.close();
-  }
+async function printMore({ root, id, stream }: Source, at: number, sink: LogSink): Promise<number> {
+  const span = logSpan(root, id, stream);
+  if (span === null) return at;
+  // Somebody emptied it: from its beginning.
+  const start = span.end < at ? span.base : at;
+  return copyLog(root, id, stream, { start, end: null }, receiver(sink));
 }
