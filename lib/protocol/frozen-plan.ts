@@ -78,6 +78,8 @@ const options = shaped({
   tool: orNull(listOf(text)),
   envFile: orNull(text),
   requireEnv: listOf(text),
+  // Absent in plans of the version whose logs grew without bound.
+  logs: (value) => value === undefined || shaped({ maxBytes: count, keep: count, totalBytes: count })(value),
 });
 
 const plan = shaped({

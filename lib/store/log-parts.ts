@@ -59,7 +59,7 @@ export const endOfParts = ({ parts }: Beside): number =>
 const ODD = new Set(['ELOOP', 'ENXIO']);
 
 /** What is in the place of a log and is none. */
-export function oddLog(path: string, cause?: unknown): OrchError {
+function oddLog(path: string, cause?: unknown): OrchError {
   const hint = 'orch reads only what it wrote itself; look at what is there.';
   return new OrchError('UNSAFE_FOLDER', `cannot read ${path}: it is not a regular file`, { hint, cause });
 }

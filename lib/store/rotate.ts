@@ -53,7 +53,8 @@ export async function settleIfCutOff(path: string, lockPath: string): Promise<vo
   await unlessHeld(lockPath, async () => settleRotation(path));
 }
 
-async function unlessHeld<T>(lockPath: string, work: () => Promise<T>): Promise<T | null> {
+/** `work` under a lock; null where somebody else holds it. */
+export async function unlessHeld<T>(lockPath: string, work: () => Promise<T>): Promise<T | null> {
   try {
     return await withLock(lockPath, work, 0);
   } catch (error) {
@@ -222,12 +223,16 @@ export function givePartUp(path: string, log: string): void {
   else removePart(path);
 }
 
-/**
- * Renames the log at `path`, for one whose writers open it anew for each line: no byte is lost. Under a lock.
- */
-export function moveAside(path: string, limits: LogLimits): Rotated {
+/** As `rotateIfDue`, for a log whose writers open it anew for each line: it is renamed, and no byte is lost. */
+export async function moveAsideIfDue(path: string, lockPath: string, limits: LogLimits): Promise<Rotated> {
+  const isDue = (): boolean => (lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) >= rotatesAt(limits);
+  if (!isDue()) return null;
+  return unlessHeld(lockPath, async () => (isDue() ? moveAside(path, limits) : null));
+}
+
+function moveAside(path: string, limits: LogLimits): Rotated {
   const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats?.isFile() !== true || stats.size < rotatesAt(limits)) return null;
+  if (stats?.isFile() !== true) return null;
   const base = endOfParts(partsBeside(path));
   failpoint('store.events.rotate');
   renameSync(path, partPath(path, { start: base, end: base + stats.size }));

@@ -13,10 +13,10 @@ import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { eventsPath, logLockPath, outPath } from '../../lib/protocol/layout.ts';
+import { eventsPath, logLockPath, logsLockPath, outPath } from '../../lib/protocol/layout.ts';
 import { DEFAULT_LOG_LIMITS, partName, preparedName, readPartName } from '../../lib/protocol/log-parts.ts';
 import { copyLog, logicalSize, logSpan, readSince, tailStart } from '../../lib/store/log-files.ts';
-import { givePartUp, moveAside, rotateIfDue, settleIfCutOff } from '../../lib/store/rotate.ts';
+import { givePartUp, moveAsideIfDue, rotateIfDue, settleIfCutOff } from '../../lib/store/rotate.ts';
 import { endAll, makeRoot } from './run-program.ts';
 
 afterEach(endAll);
@@ -201,12 +201,13 @@ describe('a rotation', () => {
   it('of the audit trail renames it', async () => {
     const root = makeRoot();
     const path = eventsPath(root);
+    const aside = () => moveAsideIfDue(path, logsLockPath(root), limits(1000, 2));
     for (let round = 0; round < 4; round += 1) {
       writeFileSync(path, 'x'.repeat(1000));
-      expect(moveAside(path, limits(1000, 2))?.removed.length).toBe(round < 2 ? 0 : 1);
+      expect((await aside())?.removed.length).toBe(round < 2 ? 0 : 1);
       expect(existsSync(path)).toBe(false);
     }
-    expect(moveAside(path, limits(1000, 2))).toBe(null);
+    expect(await aside()).toBe(null);
   });
 });
 
