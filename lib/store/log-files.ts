@@ -1,5 +1,5 @@
 import { watch } from 'chokidar';
-import { errPath, historyPath, outPath } from '../protocol/layout.ts';
+import { errPath, historyPath, logsDir, outPath } from '../protocol/layout.ts';
 import { type Run, readRun, type Span, spanOf } from './log-parts.ts';
 import { linesOf } from './open.ts';
 
@@ -167,10 +167,11 @@ export async function copyLog(
   }
 }
 
-/** A hint whenever the log may have grown; see `watchStatus`. */
-export function watchLog(path: string, onHint: () => void): { close(): Promise<void> } {
-  const watcher = watch(path, { ignoreInitial: true, followSymlinks: false });
+/** A hint whenever a log may have grown, or a new one has begun; see `watchStatus`. */
+export function watchLogs(root: string, onHint: () => void): { close(): Promise<void> } {
+  const folder = logsDir(root);
+  const watcher = watch(folder, { ignoreInitial: true, followSymlinks: false, depth: 0 });
   watcher.on('all', onHint);
-  watcher.on('error', (error) => process.stderr.write(`orch: cannot watch ${path}: ${String(error)}\n`));
+  watcher.on('error', (error) => process.stderr.write(`orch: cannot watch ${folder}: ${String(error)}\n`));
   return { close: () => watcher.close() };
 }
