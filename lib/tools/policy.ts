@@ -7,24 +7,24 @@ type Move = 'accept' | 'retry' | 'retry_with_feedback' | 'next_tool' | 'wait' | 
 
 /**
  * For each outcome what to do, first choice first; a later one where the one before cannot be. A tool is run again for
- * an outcome once (after `verify_failed` until a bound is met), `next_tool` needs one that is left, and the first
- * `wait` after `rate_limited` is for a short one.
+ * an outcome once (after `verify_failed` until a bound is met), `next_tool` needs one that is left and whose account is
+ * free, `wait` one that is left, and the first `wait` after `rate_limited` is for a short one.
  */
 export const POLICY: Record<Outcome, readonly Move[]> = {
   done: ['accept'],
   // What was outside the scope is gone by then: the acceptance tests judge the rest.
   scope_violation: ['accept'],
   no_change: ['retry_with_feedback', 'next_tool', 'accept'],
-  not_installed: ['next_tool', 'fail'],
-  auth: ['next_tool', 'fail'],
+  not_installed: ['next_tool', 'wait', 'fail'],
+  auth: ['next_tool', 'wait', 'fail'],
   quota: ['next_tool', 'wait'],
   rate_limited: ['wait', 'next_tool', 'wait'],
-  context_overflow: ['next_tool', 'fail'],
-  bad_edit: ['retry_with_feedback', 'next_tool', 'fail'],
-  verify_failed: ['retry_with_feedback', 'next_tool', 'fail'],
-  timeout: ['next_tool', 'fail'],
-  stalled: ['retry', 'next_tool', 'fail'],
-  error: ['retry', 'next_tool', 'fail'],
+  context_overflow: ['next_tool', 'wait', 'fail'],
+  bad_edit: ['retry_with_feedback', 'next_tool', 'wait', 'fail'],
+  verify_failed: ['retry_with_feedback', 'next_tool', 'wait', 'fail'],
+  timeout: ['next_tool', 'wait', 'fail'],
+  stalled: ['retry', 'next_tool', 'wait', 'fail'],
+  error: ['retry', 'next_tool', 'wait', 'fail'],
   killed: ['interrupted'],
 };
 
@@ -99,7 +99,11 @@ export function nextStep(situation: Situation): Step {
     return { step: 'fail', code: 'circuit_breaker', bound: 'max_attempts' };
   // Whose turn it was goes first: it is here again only if it may run again.
   const own = last === undefined ? [] : left.filter((tool) => tool === last.tool);
-  return choose([...own, ...left.filter((tool) => !own.includes(tool))], last, situation);
+  const step = choose([...own, ...left.filter((tool) => !own.includes(tool))], last, situation);
+  // Nobody waits to hear once more that there is nothing to change.
+  const isSaid =
+    step.step === 'wait' && own.length === 0 && POLICY[last?.outcome ?? 'error'].includes('accept');
+  return isSaid ? { step: 'accept', run: runs.length - 1 } : step;
 }
 
 /** It ran, and neither the account nor the machine was in the way. */

@@ -112,6 +112,12 @@ describe('the step after', () => {
     expect(stepAfter(failed, { limits })).toMatchObject({ step: 'wait', tool: 'aider', kind: 'quota' });
   });
 
+  it('is not to wait where a tool has said twice that there is nothing to change', () => {
+    const runs = Array(2).fill(past('llm', 'no_change')) as PastRun[];
+    const limits = new Map([['aider', limited(900)]]);
+    expect(stepAfter(runs, { limits })).toEqual({ step: 'accept', run: 1 });
+  });
+
   it('heeds a limit that another worker met', () => {
     expect(stepAfter([], { limits: new Map([['aider', limited(900)]]) })).toEqual({
       step: 'next_tool',

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import type { AskedWorkstream } from '../../lib/proof/evidence.ts';
 import { parseLedger } from '../../lib/proof/ledger.ts';
 import { planOf, type Wish } from '../../lib/proof/material.ts';
@@ -27,6 +28,8 @@ export type Scenario = {
   later?: (rig: Rig) => void;
   /** The command stops what runs: some of it waits until `later`. */
   stops?: boolean;
+  /** What must hold in the end of a scenario whose tasks note nothing; else that is looked up in the ledger. */
+  holds?: (rig: Rig) => void;
   /** How a workstream may end without another word of a person; else all must complete. */
   ends?: readonly string[];
 };
@@ -111,6 +114,38 @@ async function deadOwner(rig: Rig): Promise<string[]> {
   return readdirSync(join(rig.root, '.status/_orchestrator.lock'));
 }
 
+const RULES = ['rate_limited', 'bad_edit'].map((outcome) => ({
+  outcome,
+  pattern: `^${outcome.toUpperCase()}`,
+}));
+const agent = (name: string) => ({
+  executable: '/bin/sh',
+  args: [tool('falters.sh'), name],
+  outcomes: RULES,
+});
+
+/** One has no key, one is limited and then gives bad edits, one does it by half, and mends it when told so. */
+const AGENTS = JSON.stringify({
+  heartbeat_interval: '500ms',
+  stop_grace: '10s',
+  tools: {
+    aider: { executable: tool('aider-without-key.sh'), model: 'openai/none' },
+    limited: agent('limited'),
+    mends: agent('mends'),
+  },
+  tool: ['aider', 'limited', 'mends'],
+});
+
+function expectMended(rig: Rig): void {
+  expect(rig.git('show', 'orch/agents:one.txt')).toBe('whole one\n');
+  expect(rig.git('ls-tree', '--name-only', 'orch/agents').split('\n')).not.toContain('half.txt');
+  expect(rig.git('rev-parse', 'refs/orch/checkpoint/agents')).toBe(rig.git('rev-parse', 'orch/agents'));
+  expect(rig.record('agents')).toMatchObject({ status: 'completed', progress: '1/1' });
+  // Commits and edits of runs that were not accepted are kept.
+  const kept = rig.git('log', '--format=%s', '--glob=refs/orch/salvage/agents/*');
+  expect(kept.split('\n')).toContain('half of it');
+}
+
 /** As `orch collect` will leave it. */
 async function merged(rig: Rig): Promise<void> {
   await rig.orch(['launch']);
@@ -164,6 +199,23 @@ export const SCENARIOS: readonly Scenario[] = [
     },
     prepare: cutOff,
     command: ['launch'],
+  },
+  {
+    name: 'agents',
+    roles: ['worker'],
+    workstreams: [
+      {
+        id: 'agents',
+        ...{ tasks: ['Write one.txt.'], acceptance_tests: [{ run: 'grep -q whole one.txt' }] },
+      },
+    ],
+    files: { 'orch.config.json': AGENTS },
+    prepare: async (rig) => {
+      mkdirSync(join(rig.aside, 'state/orch'), { recursive: true, mode: 0o700 });
+      writeFileSync(join(rig.aside, 'state/orch/limits.json'), 'garbage');
+    },
+    command: ['launch'],
+    holds: expectMended,
   },
   {
     name: 'stop',
