@@ -4,8 +4,18 @@ import { readRefs } from './refs.ts';
 import { git } from './run.ts';
 import { readTrailers } from './trailers.ts';
 
-/** `done`: digests of finished tasks, the first one first. `base`: where the chain started. */
-export type CheckpointState = { tip: string | null; base: string | null; done: string[] };
+/**
+ * `done`: digests of finished tasks, the first one first, each once. `base`: where the chain started. `work`: by
+ * digest, the tool that did the task last, null for a command, and how often its work was repaired.
+ */
+export type CheckpointState = {
+  tip: string | null;
+  base: string | null;
+  done: string[];
+  work: ReadonlyMap<string, TaskWork>;
+};
+
+export type TaskWork = { tool: string | null; repairs: number };
 
 /**
  * The chain of checkpoints of a workstream. Only commits that a checkpoint's `Orch-Previous` names are
@@ -18,7 +28,7 @@ export async function readCheckpoints(root: string, id: string): Promise<Checkpo
 }
 
 /** The state of a workstream without a checkpoint. */
-export const NONE: CheckpointState = { tip: null, base: null, done: [] };
+export const NONE: CheckpointState = { tip: null, base: null, done: [], work: new Map() };
 
 /** The chain that ends in `tip`. Two git calls, whatever its length. */
 export async function readChain(root: string, id: string, tip: string): Promise<CheckpointState> {
@@ -26,17 +36,22 @@ export async function readChain(root: string, id: string, tip: string): Promise<
   const base = newest === undefined ? undefined : readTrailers(newest)?.base;
   if (base === undefined) throw brokenChain(id, tip);
   const messages = await readMessages(root, [tip, `^${base}`]);
-  const done: string[] = [];
+  const done = new Set<string>();
+  const work = new Map<string, TaskWork>();
   let at: string | null = tip;
   while (at !== null) {
     const trailers = readTrailers(messages.get(at) ?? '');
     // Deleted once visited: a chain that bites its tail is broken too.
     messages.delete(at);
     if (trailers === null || trailers.workstream !== id) throw brokenChain(id, at);
-    done.push(trailers.task);
+    const { task, tool = null, repair = 0 } = trailers;
+    // From the newest on: the first that is met of a task is its last, and its place is that of its first.
+    if (!work.has(task)) work.set(task, { tool, repairs: repair });
+    done.delete(task);
+    done.add(task);
     at = trailers.previous;
   }
-  return { tip, base, done: done.reverse() };
+  return { tip, base, done: [...done].reverse(), work };
 }
 
 function brokenChain(id: string, commit: string): OrchError {

@@ -51,3 +51,7 @@ export const ENV = {
   attempt: 'ORCH_ATTEMPT',
   token: 'ORCH_TOKEN',
 } as const;
+
+/** What is known of accounts, for all repositories of a user on this machine; `stateHome` as XDG has it. */
+export const limitsPath = (stateHome: string): string => join(stateHome, 'orch', 'limits.json');
+export const limitsLockPath = (stateHome: string): string => join(stateHome, 'orch', 'limits.lock');
