@@ -56,3 +56,9 @@ async function changesOf(root: string, steps: readonly Step[]): Promise<StepChan
   }
   return changes;
 }
+
+/** The text of a file in git; null where it is larger than `maxBytes`. */
+export async function blobText(root: string, object: string, maxBytes: number): Promise<string | null> {
+  const size = Number((await git(root, ['cat-file', '-s', object])).stdout);
+  return size > maxBytes ? null : (await git(root, ['cat-file', 'blob', object])).stdout;
+}
