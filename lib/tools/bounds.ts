@@ -40,12 +40,14 @@ export function watchBounds(
 }
 
 /**
- * Above this a tool is at work: seconds of CPU a second. Tools that wait for a server that never answers use some all
- * the same, for their timers: 0.3 % of a core (claude), 1.1 % (codex), 1.5 % (opencode, 7 % within 6 s once in two
- * minutes), aider and copilot none. A node program that redraws 60 times a second uses 0.4 %.
+ * Above this a tool is at work: seconds of CPU a second, of all its processes. Tools that wait for a server which never
+ * answers use some all the same, for their timers: 0.3 % of a core (claude), 1.1 % (codex), 1.5 % and once in two
+ * minutes 2.4 % within 30 s (opencode), aider and copilot none. A node program that redraws 60 times a second uses
+ * 0.4 %. One that computes and shares its core with thirty others still has 3 %.
  */
-const BUSY_RATE = 0.05;
-/** The kernel counts in hundredths of a second: less than three of them between two looks may be chance. */
+const BUSY_RATE = 0.03;
+/** The kernel counts in hundredths of a second: shorter, and less than three of them, may be chance. */
+const CPU_WINDOW_MS = 1_000;
 const BUSY_SECONDS = 0.03;
 
 type StallWatch = {
@@ -57,28 +59,33 @@ type StallWatch = {
 };
 
 /**
- * A tool stalls if for `stallMs` its output does not grow, all its processes together use less than 5 % of a core
- * between any two looks, and in the second half of that time no file in its folder changes: they are looked at only
+ * A tool stalls if for `stallMs` its output does not grow, all its processes together use less than 3 % of a core
+ * from look to look, and in the second half of that time no file in its folder changes: they are looked at only
  * where the other two signs are quiet.
  */
 function watchStall({ stallMs, folder, mine, onStall, onError }: StallWatch): NodeJS.Timeout {
   const lookEveryMs = Math.max(200, Math.min(stallMs / 10, 30_000));
-  let last = { output: outputSize(), cpuSeconds: 0, at: performance.now() };
+  let output = outputSize();
+  let cpu = { seconds: 0, at: performance.now() };
   let quietSince = performance.now();
   /** Of the folder, once half of the time is over. */
   let stamp: string | null = null;
   let isLooking = false;
 
   const look = async (): Promise<void> => {
-    const cpuSeconds = await cpuSecondsOf((await mine()).map((kin) => kin.pid));
-    const now = { output: outputSize(), cpuSeconds, at: performance.now() };
-    const used = now.cpuSeconds - last.cpuSeconds;
-    const busy = used >= Math.max(BUSY_SECONDS, ((now.at - last.at) / 1_000) * BUSY_RATE);
-    if (now.output !== last.output || busy) {
+    const now = {
+      seconds: await cpuSecondsOf((await mine()).map((kin) => kin.pid)),
+      at: performance.now(),
+    };
+    const passedMs = now.at - cpu.at;
+    const isBusy = now.seconds - cpu.seconds >= Math.max(BUSY_SECONDS, (passedMs / 1_000) * BUSY_RATE);
+    if (isBusy || passedMs >= CPU_WINDOW_MS) cpu = now;
+    const size = outputSize();
+    if (isBusy || size !== output) {
       quietSince = now.at;
       stamp = null;
     }
-    last = now;
+    output = size;
     const quietMs = now.at - quietSince;
     if (stamp === null && quietMs >= stallMs / 2) stamp = await treeStamp(folder);
     if (stamp === null || quietMs < stallMs) return;

@@ -1,11 +1,13 @@
 import { OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
+import { takeBackFiles } from '../git/put-back.ts';
 import { discardChanges } from '../git/tidy.ts';
 import type { CheckGroup } from '../protocol/plan.ts';
 import type { CheckResult } from '../protocol/status.ts';
 import { recordHistory } from '../store/events.ts';
 import { NOT_FOUND, supervise } from '../tools/supervise.ts';
 import { type Attempt, environmentOf, supervisionOf, taskTimeoutMs } from './attempt.ts';
+import { judgedBy, putBackTests } from './edited-tests.ts';
 
 export type CheckFailure = {
   text: string;
@@ -15,7 +17,8 @@ export type CheckFailure = {
 
 /**
  * Runs the acceptance tests of a group on the committed tree, all of them even if one fails. What they leave in
- * the worktree is thrown away: it is neither work nor a violation.
+ * the worktree is thrown away: it is neither work nor a violation. Tests that an agent edited outside the scope stand
+ * as they were before while they run.
  */
 export async function runChecks(
   attempt: Attempt,
@@ -23,6 +26,7 @@ export async function runChecks(
   worktree: string,
 ): Promise<CheckFailure[]> {
   const failures: CheckFailure[] = [];
+  const edited = group.checks.some(({ kind }) => kind === 'command') ? await putBackTests(attempt) : [];
   for (const check of group.checks) {
     if (check.kind === 'prose') {
       await note(attempt, { text: check.text, kind: 'prose', passed: null, seconds: null });
@@ -54,8 +58,12 @@ export async function runChecks(
       failures.push({ text: check.text, message: ended.message, code });
     }
   }
-  await discardChanges(attempt.root, attempt.workstream.id, attempt.excluded, headNow(attempt));
-  return failures;
+  const { root, workstream, excluded } = attempt;
+  await takeBackFiles(root, workstream.id, headNow(attempt));
+  await discardChanges(root, workstream.id, excluded, headNow(attempt));
+  const judged = judgedBy(edited);
+  if (judged === '') return failures;
+  return failures.map((failure) => ({ ...failure, message: `${failure.message}, ${judged}` }));
 }
 
 /** The commit that the worktree stands at: the last checkpoint, or the base. */

@@ -10,7 +10,6 @@ import type { Reason } from '../protocol/status.ts';
 import { cutText, escapeControls } from '../protocol/text.ts';
 import { audit, recordHistory } from '../store/events.ts';
 import type { Attempt } from './attempt.ts';
-import { headNow } from './check.ts';
 
 /**
  * Acceptance tests and their configuration that an agent edited outside of what the plan put in scope. They are told
@@ -36,7 +35,8 @@ const told = new WeakMap<Attempt, string>();
 
 /** Those that differ now from what they were before the first edit by an agent, sorted by path. */
 export async function editedTests(attempt: Attempt): Promise<EditedTest[]> {
-  const head = headNow(attempt);
+  const { head } = attempt.reporter.record();
+  if (head === null) return [];
   const before = known.get(attempt);
   if (before?.head === head) return before.edited;
   const { root, workstream, excluded } = attempt;
