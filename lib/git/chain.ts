@@ -30,6 +30,18 @@ export async function readCheckpoints(root: string, id: string): Promise<Checkpo
 /** The state of a workstream without a checkpoint. */
 export const NONE: CheckpointState = { tip: null, base: null, done: [], work: new Map() };
 
+/** The state after `commit` became the checkpoint of a task. Pure. */
+export function withCheckpoint(
+  state: CheckpointState,
+  { commit, base, digest, tool = null, repair = 0 }: NewCheckpoint,
+): CheckpointState {
+  const done = state.done.includes(digest) ? state.done : [...state.done, digest];
+  const work = new Map([...state.work, [digest, { tool, repairs: repair }]]);
+  return { tip: commit, base: state.base ?? base, done, work };
+}
+
+type NewCheckpoint = { commit: string; base: string; digest: string; tool?: string | null; repair?: number };
+
 /** The chain that ends in `tip`. Two git calls, whatever its length. */
 export async function readChain(root: string, id: string, tip: string): Promise<CheckpointState> {
   const { base, links } = await walk(root, id, tip);

@@ -1,7 +1,7 @@
 import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
-import { errnoOf, OrchError } from '../errors.ts';
+import { codedFault, errnoOf, OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import { limitsLockPath, limitsPath } from '../protocol/layout.ts';
 import { asWriteFault, writeDurably } from './durable.ts';
@@ -85,17 +85,17 @@ function waitOf(kind: Limit['kind'], hits: number): number {
 
 /**
  * Writes down a limit and returns it. Where that cannot be done (a full disk, a lock that is held) it is told on
- * stderr, and the limit is returned all the same.
+ * stderr, and the limit is returned as one that nobody else knows.
  */
-export async function noteLimit(home: string, hit: Hit): Promise<Limit> {
+export async function noteLimit(home: string, hit: Hit): Promise<{ limit: Limit; isShared: boolean }> {
   const now = Date.now() / 1000;
   let limit = limitAfter(null, hit, now);
-  await change(home, (limits) => {
+  const isShared = await change(home, (limits) => {
     limit = limitAfter(limits.get(hit.account) ?? null, hit, now);
     limits.set(hit.account, limit);
     return true;
   });
-  return limit;
+  return { limit, isShared };
 }
 
 /** Takes back what is known of an account that answered a run which began at `begunAt`; a later limit stays. */
@@ -105,8 +105,8 @@ export async function clearLimit(home: string, account: string, begunAt: number)
   await change(home, (limits) => isOlder(limits.get(account)) && limits.delete(account));
 }
 
-/** `edit` is given what is believed, under the lock, and returns whether it changed it. */
-async function change(home: string, edit: (limits: Map<string, Limit>) => boolean): Promise<void> {
+/** `edit` is given what is believed, under the lock, and returns whether it changed it. False: it is not written. */
+async function change(home: string, edit: (limits: Map<string, Limit>) => boolean): Promise<boolean> {
   try {
     makeFolder(home);
     await withLock(
@@ -123,9 +123,12 @@ async function change(home: string, edit: (limits: Map<string, Limit>) => boolea
       },
       LOCK_BOUND_MS,
     );
-  } catch (error) {
+    return true;
+  } catch (thrown) {
+    const error = codedFault(thrown);
     if (!(error instanceof OrchError)) throw error;
     process.stderr.write(`orch: limits of accounts are not shared: ${error.message}\n`);
+    return false;
   }
 }
 

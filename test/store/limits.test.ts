@@ -75,7 +75,7 @@ describe('a limit', () => {
 describe('the file of limits', () => {
   it('is private, and keeps what is noted until the account answers', async () => {
     const home = makeFolder();
-    const limit = await noteLimit(home, hit({ retryAfterSeconds: 600 }));
+    const { limit } = await noteLimit(home, hit({ retryAfterSeconds: 600 }));
     const path = limitsPath(home);
     expect([statSync(path).mode & 0o777, statSync(dirname(path)).mode & 0o777]).toEqual([0o600, 0o700]);
     expect(readLimits(home, now()).get('openai')).toEqual(limit);
@@ -141,7 +141,7 @@ describe('the file of limits', () => {
     const home = makeFolder();
     mkdirSync(join(home, 'orch'));
     chmodSync(join(home, 'orch'), 0o777);
-    expect((await noteLimit(home, hit({ retryAfterSeconds: 9 }))).hits).toBe(1);
+    expect(await noteLimit(home, hit())).toMatchObject({ isShared: false, limit: { hits: 1 } });
     expect(readdirSync(join(home, 'orch'))).toEqual([]);
   });
 

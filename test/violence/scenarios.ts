@@ -120,6 +120,21 @@ async function merged(rig: Rig): Promise<void> {
   writeFileSync(path, readFileSync(path, 'utf8').replace('"completed"', '"merged"'));
 }
 
+/** Prints until its log was rotated twice by its worker: `keep: 0` empties a part, and removes the one before. */
+const loud = (id: string, task: string) => {
+  const isRotated = `ls "$ORCH_ROOT/.logs" | grep -q '^${id}.log.[1-9][0-9]*-[0-9]*$'`;
+  const print = "head -c 3000 /dev/zero | tr '\\0' x; echo";
+  const loop = `for i in $(seq 2000); do ${print}; [ $i -lt 50 ] || ! ${isRotated} || break; sleep 0.02; done`;
+  return { id, tasks: [{ run: `${loop}; sh ${tool('step.sh')} ${task}` }] };
+};
+
+/** A rotation whose maker died after the cut, and an audit trail that is due. */
+async function cutOff(rig: Rig): Promise<void> {
+  rig.write('.logs/loud.log.0-5.new', 'old.\n');
+  const line = { at: 1, actor: 'person:1', event: 'orchestrator', workstream: null, why: 'x'.repeat(1000) };
+  rig.write('.logs/_events.ndjson', `${JSON.stringify(line)}\n`.repeat(60));
+}
+
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'launch',
@@ -134,6 +149,20 @@ export const SCENARIOS: readonly Scenario[] = [
     workstreams: [wild('wild', 'tangle', 'one'), wild('torn', 'vanish', 'two')],
     files: { '.env': 'KEY=1\n', 'extra.txt': 'as it was\n' },
     prepare: litter,
+    command: ['launch'],
+  },
+  {
+    name: 'loud',
+    roles: ['_orchestrate', 'worker'],
+    workstreams: [loud('loud', 'one')],
+    files: {
+      'orch.config.json': JSON.stringify({
+        heartbeat_interval: '500ms',
+        stop_grace: '10s',
+        logs: { max_size: '64KB', keep: 0 },
+      }),
+    },
+    prepare: cutOff,
     command: ['launch'],
   },
   {
