@@ -4,7 +4,7 @@ import type { AskedWorkstream } from '../../lib/proof/evidence.ts';
 import { parseLedger } from '../../lib/proof/ledger.ts';
 import { planOf, type Wish } from '../../lib/proof/material.ts';
 import { SCRIPTS } from '../../lib/proof/scripts.ts';
-import { killHard, orchestratorOf, tool } from '../rig/ledger.ts';
+import { agent, killHard, orchestratorOf, tool } from '../rig/ledger.ts';
 import { type Rig, until } from '../rig/repository.ts';
 
 /** Short lives of small plans in which, together, each failpoint is passed by each role that can pass it. */
@@ -85,6 +85,13 @@ const wild = (id: string, how: string, task: string) => ({
   acceptance_tests: [{ run: `grep -q whole ${task}.txt` }, { prose: 'It reads well.' }],
 });
 
+/** An agent edits and deletes tests: they are put back while the acceptance tests run. */
+const weakens = {
+  id: 'edits',
+  tasks: [{ prompt: 'Please behave: weakens-all as ever.' }],
+  acceptance_tests: [{ run: 'sh test/check.sh' }],
+};
+
 /** A record that is garbage, and a worktree that git was killed over. */
 async function litter(rig: Rig): Promise<void> {
   rig.write('.status/torn.json', '{"status": "runn');
@@ -163,6 +170,23 @@ export const SCENARIOS: readonly Scenario[] = [
       }),
     },
     prepare: cutOff,
+    command: ['launch'],
+  },
+  {
+    name: 'edits',
+    roles: ['worker'],
+    workstreams: [weakens],
+    files: {
+      'test/check.sh': 'grep -q right answer.txt\n',
+      'test/gone.test.sh': 'exit 1\n',
+      'package.json': '{"scripts": {"test": "sh test/check.sh"}}\n',
+      'orch.config.json': JSON.stringify({
+        heartbeat_interval: '500ms',
+        stop_grace: '10s',
+        tool: 'wild',
+        tools: { wild: { executable: '/bin/sh', args: [agent('misbehaves.sh')] } },
+      }),
+    },
     command: ['launch'],
   },
   {
