@@ -2,7 +2,7 @@ import { OrchError } from '../errors.ts';
 import { checkpointRef } from '../protocol/layout.ts';
 import { readRefs } from './refs.ts';
 import { git } from './run.ts';
-import { readTrailers } from './trailers.ts';
+import { type CheckpointTrailers, readTrailers } from './trailers.ts';
 
 /**
  * `done`: digests of finished tasks, the first one first, each once. `base`: where the chain started. `work`: by
@@ -44,26 +44,53 @@ type NewCheckpoint = { commit: string; base: string; digest: string; tool?: stri
 
 /** The chain that ends in `tip`. Two git calls, whatever its length. */
 export async function readChain(root: string, id: string, tip: string): Promise<CheckpointState> {
+  const { base, links } = await walk(root, id, tip);
+  const done = new Set<string>();
+  const work = new Map<string, TaskWork>();
+  for (const { task, tool = null, repair = 0 } of links) {
+    // From the newest on: the first that is met of a task is its last, and its place is that of its first.
+    if (!work.has(task)) work.set(task, { tool, repairs: repair });
+    done.delete(task);
+    done.add(task);
+  }
+  return { tip, base, done: [...done].reverse(), work };
+}
+
+/** One checkpoint, what it stands on in the chain, and the agent whose work it is; null for a command of the plan. */
+export type Step = { commit: string; before: string; tool: string | null };
+
+/** All checkpoints of a workstream, the first one first. Throws as `readCheckpoints` does. */
+export async function readSteps(root: string, id: string): Promise<Step[]> {
+  const { checkpoint } = await readRefs(root, id);
+  if (checkpoint === null) return [];
+  const { base, links } = await walk(root, id, checkpoint);
+  const steps = links.map(({ commit, previous, tool = null }) => ({
+    commit,
+    before: previous ?? base,
+    tool,
+  }));
+  return steps.reverse();
+}
+
+type Link = CheckpointTrailers & { commit: string };
+
+/** From the newest checkpoint to the first. */
+async function walk(root: string, id: string, tip: string): Promise<{ base: string; links: Link[] }> {
   const newest = (await readMessages(root, ['--no-walk', tip])).get(tip);
   const base = newest === undefined ? undefined : readTrailers(newest)?.base;
   if (base === undefined) throw brokenChain(id, tip);
   const messages = await readMessages(root, [tip, `^${base}`]);
-  const done = new Set<string>();
-  const work = new Map<string, TaskWork>();
+  const links: Link[] = [];
   let at: string | null = tip;
   while (at !== null) {
     const trailers = readTrailers(messages.get(at) ?? '');
     // Deleted once visited: a chain that bites its tail is broken too.
     messages.delete(at);
     if (trailers === null || trailers.workstream !== id) throw brokenChain(id, at);
-    const { task, tool = null, repair = 0 } = trailers;
-    // From the newest on: the first that is met of a task is its last, and its place is that of its first.
-    if (!work.has(task)) work.set(task, { tool, repairs: repair });
-    done.delete(task);
-    done.add(task);
+    links.push({ ...trailers, commit: at });
     at = trailers.previous;
   }
-  return { tip, base, done: [...done].reverse(), work };
+  return { base, links };
 }
 
 function brokenChain(id: string, commit: string): OrchError {

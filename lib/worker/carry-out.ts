@@ -10,7 +10,7 @@ import { headNow } from './check.ts';
 import { type Conclusion, quote, retryHint } from './conclusion.ts';
 import { doTask } from './do-task.ts';
 import { prepare } from './prepare.ts';
-import { scopeReason } from './scope.ts';
+import { sideReason } from './side-reason.ts';
 import { verify } from './verify.ts';
 
 /** Does what is left of a workstream: worktree, setup, tasks with a checkpoint after each, acceptance tests. */
@@ -110,7 +110,7 @@ async function conclude(bench: Bench): Promise<Conclusion> {
   }
   const head = headNow(attempt);
   const verified = attempt.reporter.record().checks.some(({ passed }) => passed === true);
-  const outside = scopeReason(attempt);
+  const outside = await sideReason(attempt);
   if (verified) return { status: 'completed', head, reason: outside };
   if (await isUnchanged(bench, head)) return nothingDone(attempt, outside);
   const hint = 'Give it an acceptance test `{run: "…"}` to be sure.';

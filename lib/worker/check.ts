@@ -1,5 +1,6 @@
 import { OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
+import { takeBackFiles } from '../git/put-back.ts';
 import { discardChanges } from '../git/tidy.ts';
 import type { CheckGroup } from '../protocol/plan.ts';
 import type { CheckResult } from '../protocol/status.ts';
@@ -7,6 +8,7 @@ import { recordHistory } from '../store/events.ts';
 import type { Transcript } from '../tools/adapter.ts';
 import { NOT_FOUND, supervise } from '../tools/supervise.ts';
 import { type Attempt, environmentOf, supervisionOf, taskTimeoutMs } from './attempt.ts';
+import { judgedBy, putBackTests } from './edited-tests.ts';
 import { transcriptFromNow } from './log.ts';
 
 export type CheckFailure = {
@@ -22,7 +24,8 @@ const OUTPUT_MAX_BYTES = 8 * 1024;
 
 /**
  * Runs the acceptance tests of a group on the committed tree, all of them even if one fails. What they leave in
- * the worktree is thrown away: it is neither work nor a violation.
+ * the worktree is thrown away: it is neither work nor a violation. Tests that an agent edited outside the scope stand
+ * as they were before while they run.
  */
 export async function runChecks(
   attempt: Attempt,
@@ -30,6 +33,7 @@ export async function runChecks(
   worktree: string,
 ): Promise<CheckFailure[]> {
   const failures: CheckFailure[] = [];
+  const edited = group.checks.some(({ kind }) => kind === 'command') ? await putBackTests(attempt) : [];
   for (const check of group.checks) {
     if (check.kind === 'prose') {
       await note(attempt, { text: check.text, kind: 'prose', passed: null, seconds: null });
@@ -63,9 +67,16 @@ export async function runChecks(
       failures.push({ text: check.text, message: ended.message, code, output: outputOf(transcript) });
     }
   }
-  await discardChanges(attempt.root, attempt.workstream.id, attempt.excluded, headNow(attempt));
+  const { root, workstream, excluded } = attempt;
+  await takeBackFiles(root, workstream.id, headNow(attempt));
+  await discardChanges(root, workstream.id, excluded, headNow(attempt));
+  const judged = judgedBy(edited);
   const share = Math.floor(OUTPUT_MAX_BYTES / Math.max(1, failures.length));
-  return failures.map((failure) => ({ ...failure, output: endOfText(failure.output, share) }));
+  return failures.map(({ message, output, ...failure }) => ({
+    ...failure,
+    message: judged === '' ? message : `${message}, ${judged}`,
+    output: endOfText(output, share),
+  }));
 }
 
 /** stdout, then stderr: in which order the two came nobody knows any more. */

@@ -7,7 +7,7 @@ import { type Bench, runsOf } from './bench.ts';
 import { type CheckFailure, headNow, runChecks } from './check.ts';
 import { type Conclusion, quote, retryHint } from './conclusion.ts';
 import { runAgents } from './run-agents.ts';
-import { scopeReason } from './scope.ts';
+import { whatDidNotCount } from './side-reason.ts';
 
 /**
  * Runs the acceptance tests of a group. Where they fail and an agent did the last prompt task before them, it is told
@@ -23,7 +23,7 @@ export async function verify(bench: Bench, group: CheckGroup): Promise<Conclusio
     if (first.code === 'killed' || bench.attempt.life.interruption() !== null)
       return { status: 'interrupted' };
     const index = whoseWork(bench, group, failures);
-    if (index === null) return failed(bench, first, failures);
+    if (index === null) return await failed(bench, first, failures);
     const conclusion = await repair(bench, index, failures);
     if (conclusion !== null) return conclusion;
   }
@@ -38,13 +38,17 @@ function whoseWork(bench: Bench, group: CheckGroup, failures: readonly CheckFail
   return index === -1 ? null : index;
 }
 
-function failed(bench: Bench, first: CheckFailure, failures: readonly CheckFailure[]): Conclusion {
+async function failed(
+  bench: Bench,
+  first: CheckFailure,
+  failures: readonly CheckFailure[],
+): Promise<Conclusion> {
   const { attempt } = bench;
   const code = failures.every((failure) => failure.code === 'not_installed')
     ? 'not_installed'
     : 'verify_failed';
   const message = textOf(first, failures);
-  const outside = attempt.workstream.scope === 'enforce' ? scopeReason(attempt) : null;
+  const outside = await whatDidNotCount(attempt);
   const hint = outside === null ? retryHint(attempt.workstream) : `${outside.message}. ${outside.hint}`;
   return { status: 'failed', exitCode: 1, signal: null, reason: { code, message, hint } };
 }

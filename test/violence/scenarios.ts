@@ -5,7 +5,7 @@ import type { AskedWorkstream } from '../../lib/proof/evidence.ts';
 import { parseLedger } from '../../lib/proof/ledger.ts';
 import { planOf, type Wish } from '../../lib/proof/material.ts';
 import { SCRIPTS } from '../../lib/proof/scripts.ts';
-import { killHard, orchestratorOf, tool } from '../rig/ledger.ts';
+import { agent, killHard, orchestratorOf, tool } from '../rig/ledger.ts';
 import { type Rig, until } from '../rig/repository.ts';
 
 /** Short lives of small plans in which, together, each failpoint is passed by each role that can pass it. */
@@ -88,6 +88,13 @@ const wild = (id: string, how: string, task: string) => ({
   acceptance_tests: [{ run: `grep -q whole ${task}.txt` }, { prose: 'It reads well.' }],
 });
 
+/** An agent edits and deletes tests: they are put back while the acceptance tests run. */
+const weakens = {
+  id: 'edits',
+  tasks: [{ prompt: 'Please behave: weakens-all as ever.' }],
+  acceptance_tests: [{ run: 'sh test/check.sh' }],
+};
+
 /** A record that is garbage, and a worktree that git was killed over. */
 async function litter(rig: Rig): Promise<void> {
   rig.write('.status/torn.json', '{"status": "runn');
@@ -118,7 +125,7 @@ const RULES = ['rate_limited', 'bad_edit'].map((outcome) => ({
   outcome,
   pattern: `^${outcome.toUpperCase()}`,
 }));
-const agent = (name: string) => ({
+const falters = (name: string) => ({
   executable: '/bin/sh',
   args: [tool('falters.sh'), name],
   outcomes: RULES,
@@ -130,8 +137,8 @@ const AGENTS = JSON.stringify({
   stop_grace: '10s',
   tools: {
     aider: { executable: tool('aider-without-key.sh'), model: 'openai/none' },
-    limited: agent('limited'),
-    mends: agent('mends'),
+    limited: falters('limited'),
+    mends: falters('mends'),
   },
   tool: ['aider', 'limited', 'mends'],
 });
@@ -216,6 +223,23 @@ export const SCENARIOS: readonly Scenario[] = [
     },
     command: ['launch'],
     holds: expectMended,
+  },
+  {
+    name: 'edits',
+    roles: ['worker'],
+    workstreams: [weakens],
+    files: {
+      'test/check.sh': 'grep -q right answer.txt\n',
+      'test/gone.test.sh': 'exit 1\n',
+      'package.json': '{"scripts": {"test": "sh test/check.sh"}}\n',
+      'orch.config.json': JSON.stringify({
+        heartbeat_interval: '500ms',
+        stop_grace: '10s',
+        tool: 'wild',
+        tools: { wild: { executable: '/bin/sh', args: [agent('misbehaves.sh')] } },
+      }),
+    },
+    command: ['launch'],
   },
   {
     name: 'stop',
