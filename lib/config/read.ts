@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { errnoOf } from '../errors.ts';
-import { limitsOf, sandboxOf } from '../plan/containment.ts';
+import { limitsOf, parseBytes, sandboxOf } from '../plan/containment.ts';
 import { type Document, faultAt } from '../plan/document.ts';
 import { parseDuration } from '../plan/durations.ts';
 import { type Fault, faultOfFile } from '../plan/fault.ts';
@@ -11,9 +11,10 @@ import { seenFrom } from '../plan/files.ts';
 import { shapeFaults } from '../plan/issues.ts';
 import { readDocument } from '../plan/parse.ts';
 import { plain } from '../plan/raw.ts';
+import { DEFAULT_LOG_LIMITS, type LogLimits } from '../protocol/log-parts.ts';
 import type { PlanOptions } from '../protocol/plan.ts';
 import { keyFaults } from './keys.ts';
-import { ConfigSchema, type WrittenConfig } from './schema.ts';
+import { ConfigSchema, LOG_LEAST_BYTES, type WrittenConfig } from './schema.ts';
 import { toolFaults } from './tool-faults.ts';
 import { toolsOf } from './tools.ts';
 
@@ -114,6 +115,7 @@ function configOf(file: string, written: WrittenConfig, root: string): Config {
   if (written.containment !== undefined) options.containment = written.containment;
   if (written.limits !== undefined) options.limits = limitsOf(written.limits);
   if (written.sandbox !== undefined) options.sandbox = sandboxOf(written.sandbox);
+  if (written.logs !== undefined) options.logs = logLimitsOf(written.logs);
   const durations = {
     timeoutMs: written.timeout,
     taskTimeoutMs: written.task_timeout,
@@ -126,6 +128,17 @@ function configOf(file: string, written: WrittenConfig, root: string): Config {
     if (ms !== null) options[name as keyof typeof durations] = ms;
   }
   return { file, options, acceptancePrograms: written.acceptance_programs ?? [] };
+}
+
+function logLimitsOf(written: NonNullable<WrittenConfig['logs']>): LogLimits {
+  const { maxBytes, keep, totalBytes } = DEFAULT_LOG_LIMITS;
+  const bytes = (size: string | number | undefined): number | null =>
+    size === undefined ? null : parseBytes(size, LOG_LEAST_BYTES);
+  return {
+    maxBytes: bytes(written.max_size) ?? maxBytes,
+    keep: written.keep ?? keep,
+    totalBytes: bytes(written.max_total) ?? totalBytes,
+  };
 }
 
 /** Keys are often kept outside of the repository, so `~/` is read here as in a shell. */

@@ -114,6 +114,8 @@ const options = shaped({
   envFile: orNull(text),
   requireEnv: listOf(text),
   tools: absentOr(tools),
+  // Absent in plans of the version whose logs grew without bound.
+  logs: (value) => value === undefined || shaped({ maxBytes: count, keep: count, totalBytes: count })(value),
 });
 
 const plan = shaped({

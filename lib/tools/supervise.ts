@@ -89,7 +89,7 @@ async function runOnce(
   const noted = child.pid === undefined ? Promise.resolve() : supervision.onStart(child.pid);
   // Its failure is met below, once the program and all it started have ended.
   noted.catch(() => undefined);
-  const bound = watchBounds(supervision, mine);
+  const bound = watchBounds(supervision, options.cwd, mine);
   let first: 'exit' | Bound;
   try {
     failpoint('tools.program.started');

@@ -83,7 +83,8 @@ export function rigAt(root: string, dist = DIST): Rig {
   const run = (args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) =>
     execa(process.execPath, [join(dist, 'orch.js'), ...args], {
       cwd: options.cwd ?? root,
-      env: personEnvironment(options.env),
+      // Limits of accounts are a user's: those of a test are its own.
+      env: personEnvironment({ ORCH_STATE_HOME: join(aside, 'state'), ...options.env }),
       extendEnv: false,
       reject: false,
       stdin: 'ignore',

@@ -1,13 +1,23 @@
-import { afterEach, expect, test } from 'vitest';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import { OrchError } from '../../lib/errors.ts';
 import { identify } from '../../lib/process/identity.ts';
 import type { Kin } from '../../lib/process/kin.ts';
 import { type Supervision, supervise } from '../../lib/tools/supervise.ts';
+import { treeStamp } from '../../lib/tools/tree-stamp.ts';
 import { isAlive, signal, until } from '../rig/repository.ts';
 
 /** The bounds of a tool that fall into moments when nobody seems to look. */
 
 const started: number[] = [];
+
+const folders: string[] = [];
+
+afterAll(async () => {
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+});
 
 afterEach(() => {
   for (const pid of started.splice(0)) signal(pid, 'SIGKILL');
@@ -40,8 +50,8 @@ function watch(stop: AbortSignal, more: Partial<Supervision> = {}): Supervision 
   };
 }
 
-const run = (supervision: Supervision, command: string) =>
-  supervise('/bin/sh', ['-c', command], { cwd: '/', env: { PATH: process.env['PATH'] ?? '' } }, supervision);
+const run = (supervision: Supervision, command: string, cwd = '/') =>
+  supervise('/bin/sh', ['-c', command], { cwd, env: { PATH: process.env['PATH'] ?? '' } }, supervision);
 
 test('a stop that comes while the kin of before are looked for is not lost', async () => {
   const stop = new AbortController();
@@ -74,4 +84,62 @@ test('where the kin cannot be seen any more, the tool does not outlive the error
   };
   await expect(run(supervision, 'exec sleep 20')).rejects.toThrow('cannot look');
   await until(() => !started.some(isAlive), { what: 'the tool to end', boundMs: 5_000 });
+});
+
+const program = (name: string): string => join(import.meta.dirname, '../fixtures/programs', name);
+
+async function workplace(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'orch-stall-'));
+  folders.push(folder);
+  await mkdir(join(folder, 'deep'));
+  return folder;
+}
+
+test('an event loop that only turns is a stall', async () => {
+  const supervision = watch(new AbortController().signal, { stallMs: 3_000 });
+  const ended = await run(
+    supervision,
+    `exec ${process.execPath} ${program('waits-for-ever.mjs')}`,
+    await workplace(),
+  );
+  expect(ended).toMatchObject({ how: 'stalled', exitCode: null });
+});
+
+test('whoever computes or changes files is at work, though it prints nothing', async () => {
+  const folder = await workplace();
+  const here = run(
+    watch(new AbortController().signal, { stallMs: 2_000 }),
+    `sh ${program('writes-quietly.sh')} ${folder} 60`,
+    folder,
+  );
+  const burner = run(
+    watch(new AbortController().signal, { stallMs: 2_000 }),
+    `exec ${process.execPath} -e 'const end = Date.now() + 6000; while (Date.now() < end);'`,
+    await workplace(),
+  );
+  expect(await here).toMatchObject({ how: 'exit', exitCode: 0 });
+  expect(await burner).toMatchObject({ how: 'exit', exitCode: 0 });
+});
+
+test('files elsewhere are no sign of work', async () => {
+  const supervision = watch(new AbortController().signal, { stallMs: 2_000 });
+  const command = `exec sh ${program('writes-quietly.sh')} ${await workplace()} 300`;
+  expect(await run(supervision, command, await workplace())).toMatchObject({ how: 'stalled' });
+});
+
+test('a stamp tells of a change anywhere below, and of none where there was none', async () => {
+  const folder = await workplace();
+  await writeFile(join(folder, 'deep/a.txt'), 'a');
+  await symlink('/', join(folder, 'root'));
+  const first = await treeStamp(folder);
+  expect(await treeStamp(folder)).toBe(first);
+  await mkdir(join(folder, '.git'));
+  await writeFile(join(folder, '.git/index'), 'x');
+  expect(await treeStamp(folder)).toBe(first);
+  await writeFile(join(folder, 'deep/a.txt'), 'b');
+  const second = await treeStamp(folder);
+  expect(second).not.toBe(first);
+  await rm(join(folder, 'deep/a.txt'));
+  expect(await treeStamp(folder)).not.toBe(second);
+  expect(await treeStamp(join(folder, 'nowhere'))).toBe('0 0 0');
 });
