@@ -12,7 +12,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$/;
 const NAMES_SECRET = /key|token|secret|password|credential/i;
 /** `MAX_TOKENS=4096` is none. */
 const HARMLESS = /^(?:[\d.]{0,9}|true|false|yes|no|on|off)$/i;
-const OPTION_WITH_SECRET = /^--?[\w-]*(?:key|token|secret|password)[\w-]*=(.*)$/is;
+const OPTION_WITH_SECRET = /^--?[\w-]*(?:key|token|secret|password)=(.*)$/is;
 const SECRET_HINT =
   'Put NAME=value into a file that git ignores, and name the file in "env_file". Tools get its variables.';
 const REGISTERED_ONLY = ['prompt', 'outcomes', 'usage'];
@@ -151,7 +151,7 @@ function registeredFaults(document: Document, path: Path, name: string, tool: Ra
     const hint =
       near.length > 0
         ? `Did you mean ${near.map(quote).join(' or ')}? A tool that orch does not know needs "executable".`
-        : 'Say which program is run.';
+        : `Say which program is run; orch knows ${BUILT_IN_TOOLS.join(', ')} by itself.`;
     faults.push(faultAt(document, path, 'missing_field', `${quote(name)} has no "executable"`, hint, 'key'));
   }
   return [...faults, ...placeholderFaults(document, path, tool)];

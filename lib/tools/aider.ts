@@ -7,12 +7,8 @@ import type { ToolRequest } from './adapter.ts';
 import { filesForChat } from './aider-files.ts';
 import { aiderModel } from './aider-model.ts';
 import { aiderOutcome } from './aider-outcome.ts';
-import { cliAgent, type Invocation } from './cli-agent.ts';
+import { cliAgent, type Invocation, PREFACE } from './cli-agent.ts';
 import { tailOf, writePrivate } from './scratch-file.ts';
-
-/** A line that begins with `/` or `!` would be run as a command, and an empty prompt opens a conversation. */
-const PREFACE =
-  'Carry out the following task. Make all edits that it needs; nobody is there to answer questions.\n\n';
 
 /** Below the scratch folder. */
 const EVENTS = 'events.ndjson';

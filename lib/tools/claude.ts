@@ -1,5 +1,5 @@
 import type { ToolUsage } from './adapter.ts';
-import { cliAgent, type End, lastWords, type Reading, readingOf } from './cli-agent.ts';
+import { cliAgent, type End, lastWords, PREFACE, type Reading, readingOf } from './cli-agent.ts';
 import { countAt, type JsonObject, jsonLines, textAt } from './json-output.ts';
 import { outcomeOfProviderError, retryAfterIn } from './provider-error.ts';
 
@@ -54,6 +54,7 @@ function usageOf(result: JsonObject): ToolUsage | null {
 export const claude = cliAgent({
   name: 'claude',
   program: 'claude',
+  preface: PREFACE,
   prepare: ({ env, settings }, promptFile) => ({
     args: [
       ...['-p', '--output-format', 'stream-json', '--verbose', '--permission-mode', 'acceptEdits'],

@@ -46,9 +46,13 @@ export type Recipe = {
   prepare(request: ToolRequest, promptFile: string): Invocation;
   /** Pure but for files in the scratch folder that the tool itself wrote. */
   read(end: End, request: ToolRequest): Reading;
-  /** What stands before the prompt in the file. */
-  preface?: string;
+  /** Before the prompt in the file: of many a tool, a first character such as `/`, `!` or `@` makes a command. */
+  preface: string;
 };
+
+/** An empty prompt would open a conversation, too. */
+export const PREFACE =
+  'Carry out the following task. Make all edits that it needs; nobody is there to answer questions.\n\n';
 
 const PROMPT_NAME = 'prompt.md';
 /** The shell's word for a file that is there and cannot be run. */
@@ -72,7 +76,7 @@ export function cliAgent(recipe: Recipe): Adapter {
     const refused = refusal(recipe, request);
     if (refused !== null) return resultOf(NEVER, refused, request);
     const promptFile = join(scratch, PROMPT_NAME);
-    writePrivate(promptFile, `${recipe.preface ?? ''}${request.prompt}`);
+    writePrivate(promptFile, recipe.preface + request.prompt);
     const { args, env: own, stdinFile, tidy } = recipe.prepare(request, promptFile);
     const place = {
       cwd: request.worktree,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { ToolUsage } from './adapter.ts';
-import { cliAgent, type End, lastWords, type Reading, readingOf } from './cli-agent.ts';
+import { cliAgent, type End, lastWords, PREFACE, type Reading, readingOf } from './cli-agent.ts';
 import { countAt, type JsonObject, jsonLines, textAt } from './json-output.ts';
 import { outcomeOfProviderError, retryAfterIn } from './provider-error.ts';
 
@@ -52,6 +52,7 @@ function usageOf(events: readonly JsonObject[]): ToolUsage | null {
 export const codex = cliAgent({
   name: 'codex',
   program: 'codex',
+  preface: PREFACE,
   prepare: ({ worktree, scratch, settings }, promptFile) => ({
     args: [
       ...['exec', '--json', '-s', 'workspace-write', '-C', worktree, '-o', join(scratch, 'last.txt')],

@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import type { ToolUsage } from './adapter.ts';
-import { cliAgent, type End, lastWords, type Reading, readingOf } from './cli-agent.ts';
-import { countAt, type JsonObject, jsonLines, textAt } from './json-output.ts';
+import { cliAgent, type End, lastWords, PREFACE, type Reading, readingOf } from './cli-agent.ts';
+import { countAt, isObject, jsonLines, lastJson, textAt, valueAt } from './json-output.ts';
 import { outcomeOfProviderError, retryAfterIn } from './provider-error.ts';
+import { tailOf } from './scratch-file.ts';
 
-/** The outcome of a run of Copilot CLI, from its JSON events; `usageFile` holds what it wrote of its use. */
-export function copilotOutcome(end: End, usageFile: string): Reading {
+/** The outcome of a run of Copilot CLI, from its JSON events; `written` is its usage file. */
+export function copilotOutcome(end: End, written: string): Reading {
   const events = jsonLines(end.out);
-  const usage = usageOf(usageFile, events);
+  const usage = usageOf(written);
   const result = events.findLast(({ type }) => type === 'result');
   const failure = events.findLast(({ type }) => type === 'session.error');
   const isGood = end.exitCode === 0 && result?.['exitCode'] === 0;
@@ -17,19 +18,19 @@ export function copilotOutcome(end: End, usageFile: string): Reading {
   const status = countAt(failure, 'data.statusCode');
   const retryAfterSeconds = retryAfterIn(text);
   const message = `${status === null ? '' : `HTTP ${status}: `}${text}`;
-  const known = outcomeOfType(textAt(failure, 'data.errorType'), status);
-  const outcome = known ?? outcomeOfProviderError({ status, text }, retryAfterSeconds);
+  // Without a status: there is no login at all.
+  const isLogin = status === null && textAt(failure, 'data.errorType') === 'authentication';
+  const outcome = isLogin ? 'auth' : outcomeOfProviderError({ status, text }, retryAfterSeconds);
   return { outcome, message, usage, retryAfterSeconds };
 }
 
-function outcomeOfType(type: string | null, status: number | null): 'auth' | null {
-  return type === 'authentication' && status === null ? 'auth' : null;
-}
-
-function usageOf(usageFile: string, events: readonly JsonObject[]): ToolUsage | null {
-  void usageFile;
-  void events;
-  return null;
+/** It counts what it costs in requests of a subscription, which are no dollars. */
+function usageOf(written: string): ToolUsage | null {
+  const models = valueAt(lastJson(written) ?? {}, 'modelMetrics');
+  if (!isObject(models)) return null;
+  const all = Object.values(models).filter(isObject);
+  const sum = (path: string): number => all.reduce((total, model) => total + (countAt(model, path) ?? 0), 0);
+  return { tokensIn: sum('usage.inputTokens'), tokensOut: sum('usage.outputTokens'), costUsd: null };
 }
 
 const USAGE = 'usage.json';
@@ -38,6 +39,7 @@ const USAGE = 'usage.json';
 export const copilot = cliAgent({
   name: 'copilot',
   program: 'copilot',
+  preface: PREFACE,
   prepare: ({ scratch, settings }, promptFile) => ({
     args: [
       ...['--allow-all-tools', '--no-ask-user', '--disable-builtin-mcps', '--no-auto-update', '--no-color'],
@@ -48,5 +50,5 @@ export const copilot = cliAgent({
     env: {},
     stdinFile: promptFile,
   }),
-  read: (end, { scratch }) => copilotOutcome(end, join(scratch, USAGE)),
+  read: (end, { scratch }) => copilotOutcome(end, tailOf(join(scratch, USAGE))),
 });

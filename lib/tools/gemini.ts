@@ -1,14 +1,13 @@
-import { join } from 'node:path';
 import type { ToolUsage } from './adapter.ts';
-import { cliAgent, type End, lastWords, type Reading, readingOf } from './cli-agent.ts';
+import { cliAgent, type End, lastWords, PREFACE, type Reading, readingOf } from './cli-agent.ts';
 import { countAt, isObject, type JsonObject, lastJson, textAt, valueAt } from './json-output.ts';
 import { outcomeOfProviderError, retryAfterIn } from './provider-error.ts';
-import { writePrivate } from './scratch-file.ts';
 
-/** Its exit code is the HTTP status, of which the system keeps the lowest 8 bits. */
-const STATUS_OF_EXIT: ReadonlyMap<number, number> = new Map(
-  [400, 401, 403, 404, 413, 429, 500, 502, 503, 504].map((status) => [status % 256, status]),
-);
+/** Its exit code is the HTTP status, of which the system keeps the lowest 8 bits; 41 is its own word for no login. */
+const STATUS_OF_EXIT: ReadonlyMap<number, number> = new Map([
+  [41, 401],
+  ...[400, 401, 403, 404, 413, 429, 500, 502, 503, 504].map((status) => [status % 256, status] as const),
+]);
 
 /** The outcome of a run of Gemini CLI: one JSON object, on stdout where it went well, else the last on stderr. */
 export function geminiOutcome(end: End): Reading {
@@ -47,30 +46,19 @@ function usageOf(answer: JsonObject): ToolUsage | null {
   return { tokensIn, tokensOut, costUsd: null };
 }
 
-/** Below what the user's own settings say. */
-const DEFAULTS = {
-  general: { disableAutoUpdate: true, enableAutoUpdate: false, disableUpdateNag: true, maxAttempts: 3 },
-  privacy: { usageStatisticsEnabled: false },
-};
-
-/** Gemini CLI (`gemini`). */
+/** Gemini CLI (`gemini`). Its settings are the user's: others it takes only from files that root owns. */
 export const gemini = cliAgent({
   name: 'gemini',
   program: 'gemini',
-  prepare: ({ env, scratch, settings }, promptFile) => {
-    const name = 'GEMINI_CLI_SYSTEM_DEFAULTS_PATH';
-    const own = env[name];
-    const defaults = own ?? join(scratch, 'defaults.json');
-    if (own === undefined) writePrivate(defaults, JSON.stringify(DEFAULTS));
-    return {
-      args: [
-        ...['--approval-mode', 'yolo', '--skip-trust', '-o', 'json'],
-        ...(settings.model === undefined ? [] : ['-m', settings.model]),
-        ...(settings.args ?? []),
-      ],
-      env: { [name]: defaults },
-      stdinFile: promptFile,
-    };
-  },
+  preface: PREFACE,
+  prepare: ({ settings }, promptFile) => ({
+    args: [
+      ...['--approval-mode', 'yolo', '--skip-trust', '-o', 'json'],
+      ...(settings.model === undefined ? [] : ['-m', settings.model]),
+      ...(settings.args ?? []),
+    ],
+    env: {},
+    stdinFile: promptFile,
+  }),
   read: geminiOutcome,
 });

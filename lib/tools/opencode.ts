@@ -1,5 +1,5 @@
 import type { ToolUsage } from './adapter.ts';
-import { cliAgent, type End, lastWords, type Reading, readingOf } from './cli-agent.ts';
+import { cliAgent, type End, lastWords, PREFACE, type Reading, readingOf } from './cli-agent.ts';
 import { countAt, type JsonObject, jsonLines, textAt } from './json-output.ts';
 import { outcomeOfProviderError, retryAfterIn } from './provider-error.ts';
 
@@ -53,6 +53,7 @@ function usageOf(events: readonly JsonObject[]): ToolUsage | null {
 export const opencode = cliAgent({
   name: 'opencode',
   program: 'opencode',
+  preface: PREFACE,
   prepare: ({ settings }, promptFile) => ({
     args: [
       ...['run', '--format', 'json', '--auto'],

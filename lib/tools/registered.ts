@@ -94,6 +94,7 @@ export function registeredTool(name: string): Adapter {
   const adapter = cliAgent({
     name,
     program: name,
+    preface: '',
     refuse: (request) => {
       const bytes = Buffer.byteLength(request.prompt);
       if (rulesOf(request).prompt !== 'argument' || bytes <= LONGEST_ARGUMENT) return null;

@@ -267,7 +267,7 @@ describe('gemini', () => {
     ],
     ['error', 148, '', failure(404, 'models/fake is not found')],
     ['error', 244, '', failure(500, 'Internal error')],
-    ['error', 41, '', 'Invalid auth method selected.'],
+    ['auth', 41, '', 'Invalid auth method selected.'],
     ['error', 0, '', ''],
     ['error', null, good, ''],
   ])('%s', (outcome, exitCode, out, err) => {

@@ -1,3 +1,12 @@
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,6 +77,45 @@ test('a stop that comes while the kin of before are looked for is not lost', asy
   expect(performance.now() - begun).toBeLessThan(15_000);
   expect(started.filter(isAlive)).toEqual([]);
 });
+
+test('what it reads is a file, which ends; without one there is nothing to read', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'orch-stdin-'));
+  const file = join(folder, 'prompt');
+  const text = `${'a line\n'.repeat(30_000)}the end`;
+  writeFileSync(file, text);
+  const read = async (place: { stdinFile?: string }): Promise<string> => {
+    const env = { PATH: process.env['PATH'] ?? '', OUT: join(folder, 'out') };
+    const command = 'exec cat > "$OUT"';
+    const ended = await supervise(
+      '/bin/sh',
+      ['-c', command],
+      { cwd: '/', env, ...place },
+      watch(new AbortController().signal),
+    );
+    expect(ended).toMatchObject({ how: 'exit', exitCode: 0 });
+    return readFileSync(env.OUT, 'utf8');
+  };
+  try {
+    expect(await read({ stdinFile: file })).toBe(text);
+    expect(await read({})).toBe('');
+    symlinkSync(file, join(folder, 'link'));
+    await expect(read({ stdinFile: join(folder, 'link') })).rejects.toThrow('ELOOP');
+    const open = readdirSync('/proc/self/fd').flatMap((fd) => linkOf(`/proc/self/fd/${fd}`));
+    expect(open).not.toContain(file);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+/** The descriptor of the listing itself is gone by now. */
+function linkOf(path: string): string[] {
+  try {
+    return [readlinkSync(path)];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
 
 test('where the kin cannot be seen any more, the tool does not outlive the error', async () => {
   const stop = new AbortController();
