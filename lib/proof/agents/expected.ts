@@ -27,13 +27,22 @@ export const RIGHT: Record<Mode, readonly Outcome[]> = {
 type Deviation = { outcome: Outcome; why: string };
 
 /** By subject. There is none for aider and llm, and there must be none. */
-const DEVIATIONS: Readonly<Record<string, Partial<Record<Mode, Deviation>>>> = {};
+const DEVIATIONS: Readonly<Record<string, Partial<Record<Mode, Deviation>>>> = {
+  opencode: {
+    quota: {
+      outcome: 'stalled',
+      why: 'opencode obeys a `retry-after` of an hour in silence, and tells nobody why; `stall_timeout` ends it.',
+    },
+  },
+};
 
 /** Where `RIGHT` leaves a choice, what is true of a subject. */
 const CHOICES: Readonly<Record<string, Partial<Record<Mode, Outcome>>>> = {
   aider: { empty: 'error' },
   llm: { empty: 'error' },
   'llm (anthropic)': { empty: 'error' },
+  gemini: { empty: 'error' },
+  copilot: { empty: 'error' },
 };
 
 export type Expected = { outcome: Outcome; why: string | null };
