@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type Cell, runCell } from '../../lib/proof/agents/cell.ts';
@@ -6,7 +6,7 @@ import { expectedOf } from '../../lib/proof/agents/expected.ts';
 import { FAKE_KEY, SUBJECTS, type Subject } from '../../lib/proof/agents/subjects.ts';
 import { MODES, type Mode, USAGE } from '../../lib/proof/model-server/modes.ts';
 import { adapterNamed } from '../../lib/tools/registry.ts';
-import { pageOf } from './page.ts';
+import { cellsOf, pageOf, versionsOf } from './page.ts';
 import { PROBE, person } from './tools.ts';
 
 /** Every adapter whose program is there, against the fake server in each of its modes. */
@@ -99,6 +99,13 @@ afterAll(() => {
     process.stdout.write(
       `${subject} ${mode}: ${outcome}, ${seconds.toFixed(1)} s, asked ${asked.length} times\n`,
     );
-  if (process.env['ORCH_MATRIX'] === 'write')
-    writeFileSync(join(import.meta.dirname, '../../docs/tools-matrix.md'), page);
+  if (process.env['ORCH_MATRIX'] === 'write') writePage();
 });
+
+/** What was not measured now stays as it was. */
+function writePage(): void {
+  const path = join(import.meta.dirname, '../../docs/tools-matrix.md');
+  const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  const earlier = cellsOf(before).filter(({ subject }) => cells.every((cell) => cell.subject !== subject));
+  writeFileSync(path, pageOf([...earlier, ...cells], { ...versionsOf(before), ...versions }));
+}
