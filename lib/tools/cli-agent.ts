@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { failpoint } from '../failpoint.ts';
 import type { Outcome } from '../protocol/status.ts';
 import type { ToolSettings } from '../protocol/tools.ts';
 import type { Adapter, Found, ToolRequest, ToolResult, ToolUsage } from './adapter.ts';
@@ -93,6 +94,7 @@ export function cliAgent(recipe: Recipe): Adapter {
         request,
       );
     } finally {
+      failpoint('tools.leftovers.remove');
       tidy?.();
     }
   };
