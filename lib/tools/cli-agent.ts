@@ -153,7 +153,7 @@ function outcomeOfEnd({ how, exitCode }: Ended): Outcome | null {
 }
 
 const VERSION_MS = 30_000;
-const VERSION = /\d+\.\d+[\w.+-]*/;
+const VERSION = /\d+\.\d+(?:[\w.+-]*\w)?/;
 
 /** What `--version` prints, in a folder without configs of a repository. */
 async function versionOf(file: string, env: Record<string, string | undefined>): Promise<string | null> {

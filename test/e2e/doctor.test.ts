@@ -65,7 +65,7 @@ describe('orch doctor', () => {
       chmodSync(join(rig.root, name), 0o755);
     };
     // One that says where it was asked, one that must not be asked, one that has no version, one that has no key.
-    say('bin/claude', `echo "2.1.0 (Claude Code)"; pwd > "${rig.aside}/claude"`);
+    say('bin/claude', `echo "GitHub 2.1.0. Run it"; pwd > "${rig.aside}/claude"`);
     say('bin/mine', `touch "${rig.aside}/mine"`);
     say('bin/gemini', 'echo gemini; exit 1');
     say('bin/aider', `touch "${rig.aside}/aider"`);

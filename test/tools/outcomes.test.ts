@@ -258,6 +258,7 @@ describe('gemini', () => {
     ['auth', 145, '', 'no JSON at all'],
     ['rate_limited', 173, '', failure(429, 'Resource has been exhausted. Please retry in 20s.')],
     ['quota', 173, '', failure(429, 'You exceeded your current quota, please check your plan')],
+    ['quota', 173, '', failure(429, 'You have exhausted your daily quota on this model.')],
     ['rate_limited', 173, '', failure(429, 'Quota exceeded for metric per minute. Please retry in 20.5s.')],
     [
       'context_overflow',
@@ -272,6 +273,11 @@ describe('gemini', () => {
     ['error', null, good, ''],
   ])('%s', (outcome, exitCode, out, err) => {
     expect(geminiOutcome(end(exitCode, out, err)).outcome).toBe(outcome);
+  });
+
+  it('passes on what the provider said, not its spelling', () => {
+    const inner = JSON.stringify({ error: { code: 401, message: 'Request had invalid credentials.' } });
+    expect(geminiOutcome(end(145, '', failure(401, inner))).message).toBe('Request had invalid credentials.');
   });
 });
 
