@@ -7,10 +7,11 @@ import { codex } from './codex.ts';
 import { command } from './command.ts';
 import { copilot } from './copilot.ts';
 import { gemini } from './gemini.ts';
+import { llm } from './llm.ts';
 import { opencode } from './opencode.ts';
 import { registeredTool } from './registered.ts';
 
-const ADAPTERS: readonly Adapter[] = [command, aider, claude, codex, opencode, gemini, copilot];
+const ADAPTERS: readonly Adapter[] = [command, aider, llm, claude, codex, opencode, gemini, copilot];
 
 /** What a config says of tools, by name. */
 export type ToolTable = Readonly<Record<string, ToolSettings>>;

@@ -235,11 +235,15 @@ export const SCENARIOS: readonly Scenario[] = [
       'orch.config.json': JSON.stringify({
         heartbeat_interval: '500ms',
         stop_grace: '10s',
-        tool: 'wild',
+        tool: ['wild'],
         tools: { wild: { executable: '/bin/sh', args: [agent('misbehaves.sh')] } },
       }),
     },
     command: ['launch'],
+    holds: (rig) => {
+      expect(rig.record('edits')).toMatchObject({ status: 'completed', progress: '1/1' });
+      expect(rig.git('show', 'orch/edits:answer.txt')).toBe('right\n');
+    },
   },
   {
     name: 'stop',
