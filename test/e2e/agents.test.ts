@@ -322,4 +322,22 @@ describe('kill -9 of the worker in the middle of a tool', { timeout: 180_000 }, 
     expect(rig.git('show', 'orch/A:first.txt')).toBe('first');
     await until(() => rig.processes().length === 0, { what: 'all to end', boundMs: 60_000 });
   });
+
+  it('in a repair: the next attempt tests the last checkpoint and goes on repairing', async () => {
+    const rig = world({
+      scripts: { agent: [writes('bad'), { write: { 'half.txt': 'half' }, waits: 'never' }, writes('good')] },
+      workstreams: [one(passes)],
+    });
+    await rig.orch(['launch'], { env: KEY });
+    const half = join(rig.root, '.worktrees/A/half.txt');
+    await until(() => existsSync(half), { what: 'a repair to begin', boundMs: 90_000 });
+    await killHard(rig.pid('A'));
+    expect((await rig.orch(['wait', '--timeout', '120s'])).code).toBe(0);
+    expect(callsOf(rig).map(({ attempt }) => attempt)).toEqual([1, 1, 2]);
+    expect(callsOf(rig)[2]?.prompt).toContain('grep -q good a.txt');
+    expect(rig.record('A')).toMatchObject({ status: 'completed', attempt: 2, progress: '1/1' });
+    expect(outcomes(rig, 'A')).toEqual(['agent done']);
+    expect(rig.git('show', 'refs/orch/salvage/A/1:half.txt')).toBe('half');
+    expect(rig.git('ls-tree', '--name-only', 'orch/A').split('\n')).not.toContain('half.txt');
+  });
 });
