@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeRepository, type Rig } from '../rig/repository.ts';
+import { type Enter, makeRepository, type Rig } from '../rig/repository.ts';
 import { filesOf, furnish, noteFolder, SCENARIOS, type Scenario } from './scenarios.ts';
 import { play } from './story.ts';
 
@@ -56,8 +56,8 @@ function readTrace(text: string): Trace {
 }
 
 /** Plays a scenario undisturbed and tells what was passed. */
-export async function traceOf(scenario: Scenario): Promise<Trace> {
-  const rig: Rig = makeRepository(undefined, filesOf(scenario));
+export async function traceOf(scenario: Scenario, enter: Enter): Promise<Trace> {
+  const rig: Rig = makeRepository(undefined, filesOf(scenario), enter);
   try {
     furnish(rig, scenario);
     const path = join(noteFolder(rig), 'trace');
