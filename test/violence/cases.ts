@@ -104,3 +104,11 @@ export function sample<T>(all: readonly T[], count: number, seed: number): T[] {
     .sort((a, b) => a.index - b.index)
     .map(({ one }) => one);
 }
+
+/** Those of part `2/5`: every fifth from the second on, so that each part has some of all scenarios. */
+export function partOf<T>(all: readonly T[], part: string): T[] {
+  const [, number, parts] = (/^(\d+)\/(\d+)$/.exec(part) ?? []).map(Number);
+  if (number === undefined || parts === undefined || number < 1 || number > parts)
+    throw new Error(`no part: ${JSON.stringify(part)}; expected something like 2/5`);
+  return all.filter((_, index) => index % parts === number - 1);
+}

@@ -2,16 +2,17 @@ import { afterAll, expect, test } from 'vitest';
 import type { Enter } from '../rig/repository.ts';
 import { rigFor } from '../rig/rigs.ts';
 import { startUserManager, whyNoUserManager } from '../rig/user-manager.ts';
-import { namesInSource, parseStrike, sample, scenarioNamed, strikesOf, titleOf, traceOf } from './cases.ts';
+import { namesInSource, parseStrike, partOf, sample, scenarioNamed, strikesOf, titleOf, traceOf } from './cases.ts';
 import { filesOf, SCENARIOS, type Scenario } from './scenarios.ts';
 import { strike } from './story.ts';
 
 /**
  * Strikes once at each failpoint that each role passes, recovers, and looks whether every guarantee still holds.
- * `ORCH_CASE=TITLE` plays one case; `ORCH_CASES=N` plays N of them, chosen by `ORCH_SEED`.
+ * `ORCH_CASE=TITLE` plays one case; `ORCH_CASES=N` plays N of them, chosen by `ORCH_SEED`; `ORCH_PART=2/5` the second
+ * of five parts of all.
  */
 
-const { ORCH_CASE: only, ORCH_CASES: count, ORCH_SEED: seed = '1' } = process.env;
+const { ORCH_CASE: only, ORCH_CASES: count, ORCH_SEED: seed = '1', ORCH_PART: part = '1/1' } = process.env;
 const CASE_BOUND_MS = 1_200_000;
 const TRIES = 3;
 
@@ -34,7 +35,7 @@ const traces = new Map(
     : [],
 );
 const all = one === null ? strikesOf(traces) : [one];
-const chosen = count === undefined ? all : sample(all, Number(count), Number(seed));
+const chosen = partOf(count === undefined ? all : sample(all, Number(count), Number(seed)), part);
 const missed: string[] = [];
 
 test.skipIf(only !== undefined)('each failpoint in the source is reached by a scenario', () => {
