@@ -2,7 +2,16 @@ import { afterAll, expect, test } from 'vitest';
 import type { Enter } from '../rig/repository.ts';
 import { rigFor } from '../rig/rigs.ts';
 import { startUserManager, whyNoUserManager } from '../rig/user-manager.ts';
-import { namesInSource, parseStrike, partOf, sample, scenarioNamed, strikesOf, titleOf, traceOf } from './cases.ts';
+import {
+  namesInSource,
+  parseStrike,
+  partOf,
+  sample,
+  scenarioNamed,
+  strikesOf,
+  titleOf,
+  traceOf,
+} from './cases.ts';
 import { filesOf, SCENARIOS, type Scenario } from './scenarios.ts';
 import { strike } from './story.ts';
 
