@@ -102,6 +102,7 @@ export async function freezePlan(
     workstreams: folder,
     tool: options.tool,
     programs,
+    config: options,
   });
   const base = await resolveCommit(root, request.base);
   if (!dryRun) {

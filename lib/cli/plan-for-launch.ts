@@ -1,9 +1,10 @@
 import { OrchError } from '../errors.ts';
 import { type Fault, formatFaults } from '../plan/fault.ts';
 import { readPlan } from '../plan/read.ts';
-import type { PlannedWorkstream } from '../protocol/plan.ts';
-import { adapterNamed, toolsFor } from '../tools/registry.ts';
+import type { PlannedWorkstream, PlanOptions } from '../protocol/plan.ts';
+import { unusableTools } from '../tools/usable.ts';
 import { earlierWork } from './earlier-work.ts';
+import { toolSources } from './tool-sources.ts';
 
 export type Selection = {
   plan: string[];
@@ -15,6 +16,8 @@ export type Selection = {
   tool: string[] | null;
   /** Words that begin a command, beside those that orch knows. */
   programs: readonly string[];
+  /** What the config says of tools, and of the environment of workers. */
+  config: Pick<Partial<PlanOptions>, 'tools' | 'envFile'>;
 };
 
 export type CheckedPlan = { workstreams: PlannedWorkstream[]; warnings: Fault[] };
@@ -28,7 +31,7 @@ export async function planForLaunch(root: string, selection: Selection): Promise
   const { workstreams, warnings } = await soundPlan(root, selection, hint);
   // What a task names may be what it reads: `orch plan` tells of it, and whoever launches has seen it there.
   tellWarnings(warnings.filter(({ code }) => code !== 'outside_scope'));
-  const [unusable] = unusableTools(workstreams, selection.tool);
+  const [unusable] = unusableTools(workstreams, selection.tool, toolSources(selection.config));
   if (unusable !== undefined) throw new OrchError('NO_TOOL', unusable.message, { hint: unusable.hint });
   return workstreams;
 }
@@ -74,19 +77,4 @@ function refuseUnknown(ids: readonly string[], asked: readonly string[]): void {
   if (unknown === undefined) return;
   const hint = `The plan has ${ids.slice(0, 20).join(', ')}${ids.length > 20 ? ', …' : ''}.`;
   throw new OrchError('NO_WORKSTREAM', `the plan has no workstream ${JSON.stringify(unknown)}`, { hint });
-}
-
-type Unusable = { source: string; message: string; hint: string };
-
-/** A prompt needs an agent: without one the night would be lost at its first task. One for each workstream. */
-export function unusableTools(workstreams: readonly PlannedWorkstream[], tool: string[] | null): Unusable[] {
-  const hint = 'This version carries out tasks of the form `{run: "command"}`; agents come next.';
-  return workstreams.flatMap(({ id, tasks, tool: own, source }) => {
-    const lacking = tasks
-      .map((task) => toolsFor(task, own, tool))
-      .find((tools) => !tools.some((name) => adapterNamed(name) !== null));
-    if (lacking === undefined) return [];
-    const message = `${source}: ${id} needs one of ${lacking.join(', ')}, none of which can be used`;
-    return [{ source, message, hint }];
-  });
 }

@@ -1,25 +1,38 @@
 import { once } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
+import { lineMask } from '../protocol/mask.ts';
 import { escapeControls, jsonLine } from '../protocol/text.ts';
 import type { Screen } from './render.ts';
 
-/** Where the bytes of a log go. `end` shows what was held back, and resets colours. */
-export type LogSink = { write: (bytes: Buffer) => Promise<void>; end: () => Promise<void> };
+/**
+ * Where the bytes of a log go. `rest` shows what is held back of a line that may not be over; `end`, too, and resets
+ * colours.
+ */
+export type LogSink = {
+  write: (bytes: Buffer) => Promise<void>;
+  rest: () => Promise<void>;
+  end: () => Promise<void>;
+};
 
 /** Colours and other looks (SGR) are harmless; all other escape sequences can move, hide or forge. */
 const KEPT = /(\u001b\[[\d;:]*m|\r?\n|\t)/;
 const COLOR = /^\u001b/;
-/** The start of a colour, or of a line end, that the next bytes may complete. */
-const CUT_OFF = /(\u001b(\[[\d;:]{0,32})?|\r)$/;
 const RESET = '\u001b[0m';
 
-async function emit(chunk: Buffer | string): Promise<void> {
-  if (!process.stdout.write(chunk)) await once(process.stdout, 'drain');
+/** Writes to stdout, and waits while its reader is slow; whoever interrupts does not wait. */
+async function emit(chunk: Buffer | string, signal: AbortSignal): Promise<void> {
+  if (signal.aborted || process.stdout.write(chunk)) return;
+  try {
+    await once(process.stdout, 'drain', { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
 }
 
-/** The bytes as they are: for pipes and files. */
-export function rawSink(): LogSink {
-  return { write: emit, end: async () => undefined };
+/** The bytes as they are, unmasked. */
+export function rawSink(signal: AbortSignal): LogSink {
+  const nothing = async (): Promise<void> => undefined;
+  return { write: (bytes) => emit(bytes, signal), rest: nothing, end: nothing };
 }
 
 /** Text whose control characters are visible, colours and line ends excepted. Safe for a terminal. */
@@ -32,62 +45,123 @@ export function harmless(text: string, color: boolean): string {
   return parts.join('');
 }
 
-/** Decoded and made harmless, across the borders of chunks. */
-export function terminalSink(screen: Screen): LogSink {
+/** Control sequences (CSI), and titles, links and the like (OSC and its kin) with what they hold. */
+const SEQUENCE =
+  /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]|\u001b[\]PX^_][^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c)|\u001b[ -/]*[0-Z\\`-~]/g;
+
+/** `text` without the escape sequences of terminals; what only looks like the beginning of one stays. */
+export function withoutSequences(text: string): string {
+  return text.includes('\u001b') || text.includes('\u009b') ? text.replace(SEQUENCE, '') : text;
+}
+
+/** A piece of a line; `ends` is false where more of the same line may follow. */
+type Piece = { text: string; ends: boolean };
+
+/** A tool that prints for hours without a newline must not fill the memory of who looks. */
+const LINE_MAX_LENGTH = 64 * 1024;
+/** A long line is cut at a blank near there, so that no word is torn that a mask would know. */
+const BLANK_WITHIN = 4096;
+
+/** Puts lines together from blocks; a line over 65,536 characters comes in several pieces. */
+function lineCutter(): { take(bytes: Buffer): Piece[]; rest(): Piece[]; end(): Piece[] } {
   const decoder = new StringDecoder('utf8');
-  let rest = '';
-  let painted = false;
-  const show = async (text: string): Promise<void> => {
-    const shown = harmless(text, screen.color);
-    painted ||= shown.includes('\u001b');
-    if (shown !== '') await emit(shown);
+  let held = '';
+  const cut = (text: string): Piece[] => {
+    const pieces: Piece[] = [];
+    const lines = text.split('\n');
+    held = lines.pop() ?? '';
+    for (const line of lines) {
+      const parts = partsOf(line);
+      const last = parts.pop() ?? '';
+      for (const part of parts) pieces.push({ text: part, ends: false });
+      pieces.push({ text: last.endsWith('\r') ? last.slice(0, -1) : last, ends: true });
+    }
+    const parts = partsOf(held);
+    held = parts.pop() ?? '';
+    for (const part of parts) pieces.push({ text: part, ends: false });
+    return pieces;
+  };
+  const rest = (): Piece[] => {
+    const text = held;
+    held = '';
+    return text === '' ? [] : [{ text, ends: false }];
   };
   return {
-    async write(bytes) {
-      const text = rest + decoder.write(bytes);
-      rest = CUT_OFF.exec(text)?.[0] ?? '';
-      await show(text.slice(0, text.length - rest.length));
-    },
+    take: (bytes) => cut(held + decoder.write(bytes)),
+    rest,
+    end: () => [...cut(held + decoder.end()), ...rest()],
+  };
+}
+
+function partsOf(line: string): string[] {
+  const parts: string[] = [];
+  let rest = line;
+  while (rest.length > LINE_MAX_LENGTH) {
+    const blank = rest.lastIndexOf(' ', LINE_MAX_LENGTH - 1);
+    const at = blank >= LINE_MAX_LENGTH - BLANK_WITHIN ? blank + 1 : LINE_MAX_LENGTH;
+    parts.push(rest.slice(0, at));
+    rest = rest.slice(at);
+  }
+  parts.push(rest);
+  return parts;
+}
+
+/** What the shared end of several sinks has to know: whether the last line on the screen is whole. */
+export type Sheet = { owner: object | null };
+export const newSheet = (): Sheet => ({ owner: null });
+
+/**
+ * Lines for people, masked. On a terminal they are made harmless and keep their colours; in a pipe they lose all
+ * escape sequences. With a `prefix` only whole lines are shown, so that those of several workstreams do not mix.
+ */
+export function textSink(
+  screen: Screen,
+  signal: AbortSignal,
+  { prefix = '', sheet = newSheet() }: { prefix?: string; sheet?: Sheet } = {},
+): LogSink {
+  const cutter = lineCutter();
+  const mask = lineMask();
+  const self = {};
+  let painted = false;
+  const shown = ({ text, ends }: Piece): string => {
+    const masked = mask(text);
+    const safe = screen.width === null ? withoutSequences(masked) : harmless(masked, screen.color);
+    const isPainted = safe.includes('\u001b');
+    painted ||= isPainted;
+    const lead = sheet.owner === self ? '' : `${sheet.owner === null ? '' : '\n'}${prefix}`;
+    sheet.owner = ends ? null : self;
+    // A colour must not run on into the lines of others.
+    const reset = isPainted && prefix !== '' ? RESET : '';
+    return `${lead}${safe}${reset}${ends ? '\n' : ''}`;
+  };
+  const show = async (pieces: readonly Piece[]): Promise<void> => {
+    if (pieces.length > 0) await emit(pieces.map(shown).join(''), signal);
+  };
+  return {
+    write: (bytes) => show(cutter.take(bytes)),
+    rest: async () => (prefix === '' ? show(cutter.rest()) : undefined),
     async end() {
-      await show(rest + decoder.end());
-      if (painted) await emit(RESET);
+      const last = cutter.end().map((piece) => (prefix === '' ? piece : { ...piece, ends: true }));
+      await show(last);
+      // Whoever interrupts must not be left with it, either.
+      if (painted && prefix === '') process.stdout.write(RESET);
     },
   };
 }
 
-/** A tool that prints for hours without a newline must not fill the memory of who looks. */
-const LINE_MAX_LENGTH = 64 * 1024;
-
-/** One JSON object for each line; a line over 65,536 characters comes in several. */
-export function jsonSink(workstream: string, stream: string): LogSink {
-  const decoder = new StringDecoder('utf8');
-  let held: string[] = [];
-  let length = 0;
-  const take = (): string => {
-    const line = held.join('');
-    held = [];
-    length = 0;
-    return jsonLine({ schema: 'orch.log/1', workstream, stream, line });
-  };
-  const hold = (text: string): void => {
-    held.push(text);
-    length += text.length;
+/** One JSON object for each line, masked; a line over 65,536 characters comes in several. */
+export function jsonSink(workstream: string, stream: string, signal: AbortSignal): LogSink {
+  const cutter = lineCutter();
+  const mask = lineMask();
+  const show = async (pieces: readonly Piece[]): Promise<void> => {
+    const lines = pieces.map(({ text }) =>
+      jsonLine({ schema: 'orch.log/1', workstream, stream, line: mask(text) }),
+    );
+    if (lines.length > 0) await emit(lines.join(''), signal);
   };
   return {
-    async write(bytes) {
-      const [first = '', ...more] = decoder.write(bytes).split('\n');
-      hold(first);
-      const out: string[] = [];
-      for (const text of more) {
-        out.push(take());
-        hold(text);
-      }
-      if (length > LINE_MAX_LENGTH) out.push(take());
-      if (out.length > 0) await emit(out.join(''));
-    },
-    async end() {
-      hold(decoder.end());
-      if (length > 0) await emit(take());
-    },
+    write: (bytes) => show(cutter.take(bytes)),
+    rest: async () => undefined,
+    end: () => show(cutter.end()),
   };
 }

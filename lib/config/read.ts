@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { errnoOf } from '../errors.ts';
-import { limitsOf, sandboxOf } from '../plan/containment.ts';
+import { limitsOf, parseBytes, sandboxOf } from '../plan/containment.ts';
 import { type Document, faultAt } from '../plan/document.ts';
 import { parseDuration } from '../plan/durations.ts';
 import { type Fault, faultOfFile } from '../plan/fault.ts';
@@ -11,9 +11,12 @@ import { seenFrom } from '../plan/files.ts';
 import { shapeFaults } from '../plan/issues.ts';
 import { readDocument } from '../plan/parse.ts';
 import { plain } from '../plan/raw.ts';
+import { DEFAULT_LOG_LIMITS, type LogLimits } from '../protocol/log-parts.ts';
 import type { PlanOptions } from '../protocol/plan.ts';
 import { keyFaults } from './keys.ts';
-import { ConfigSchema, type WrittenConfig } from './schema.ts';
+import { ConfigSchema, LOG_LEAST_BYTES, type WrittenConfig } from './schema.ts';
+import { toolFaults } from './tool-faults.ts';
+import { toolsOf } from './tools.ts';
 
 /** What the config says; what it does not say is not there. */
 export type Config = {
@@ -89,10 +92,11 @@ function judge(document: Document, root: string): ConfigResult {
     const message = 'the config must be an object of fields';
     return { ok: false, faults: [faultAt(document, [], 'wrong_type', message, hint)] };
   }
-  const faults = keyFaults(document, document.root);
+  const faults = [...keyFaults(document, document.root), ...toolFaults(document, document.root)];
   const checked = v.safeParse(ConfigSchema, plain(document.root));
   // Who takes "require_env" for the place of a key must not see the key in a log.
-  const isShown = (path: readonly (string | number)[]): boolean => path[0] !== 'require_env';
+  const isShown = ([field, , inner]: readonly (string | number)[]): boolean =>
+    field !== 'require_env' && !(field === 'tools' && (inner === 'env' || inner === 'args'));
   if (!checked.success) faults.push(...shapeFaults(document, [], checked.issues, isShown));
   if (!checked.success || faults.length > 0) {
     return { ok: false, faults: faults.sort((a, b) => a.line - b.line || a.column - b.column) };
@@ -105,11 +109,13 @@ function configOf(file: string, written: WrittenConfig, root: string): Config {
   if (written.max_parallel !== undefined) options.maxParallel = written.max_parallel;
   if (written.restart !== undefined) options.restart = written.restart;
   if (written.tool !== undefined) options.tool = [...new Set(written.tool)];
+  if (written.tools !== undefined) options.tools = toolsOf(written.tools, (text) => pathOf(text, root));
   if (written.env_file !== undefined) options.envFile = pathOf(written.env_file, root);
   if (written.require_env !== undefined) options.requireEnv = [...new Set(written.require_env)];
   if (written.containment !== undefined) options.containment = written.containment;
   if (written.limits !== undefined) options.limits = limitsOf(written.limits);
   if (written.sandbox !== undefined) options.sandbox = sandboxOf(written.sandbox);
+  if (written.logs !== undefined) options.logs = logLimitsOf(written.logs);
   const durations = {
     timeoutMs: written.timeout,
     taskTimeoutMs: written.task_timeout,
@@ -122,6 +128,17 @@ function configOf(file: string, written: WrittenConfig, root: string): Config {
     if (ms !== null) options[name as keyof typeof durations] = ms;
   }
   return { file, options, acceptancePrograms: written.acceptance_programs ?? [] };
+}
+
+function logLimitsOf(written: NonNullable<WrittenConfig['logs']>): LogLimits {
+  const { maxBytes, keep, totalBytes } = DEFAULT_LOG_LIMITS;
+  const bytes = (size: string | number | undefined): number | null =>
+    size === undefined ? null : parseBytes(size, LOG_LEAST_BYTES);
+  return {
+    maxBytes: bytes(written.max_size) ?? maxBytes,
+    keep: written.keep ?? keep,
+    totalBytes: bytes(written.max_total) ?? totalBytes,
+  };
 }
 
 /** Keys are often kept outside of the repository, so `~/` is read here as in a shell. */

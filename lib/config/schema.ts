@@ -1,7 +1,8 @@
 import * as v from 'valibot';
-import { LimitsSchema, SandboxSchema } from '../plan/containment.ts';
+import { LimitsSchema, parseBytes, SandboxSchema } from '../plan/containment.ts';
 import { parseDuration } from '../plan/durations.ts';
 import { WISHES } from '../protocol/containment.ts';
+import { ToolsSchema } from './tools.ts';
 
 /**
  * What a config file may say: types and JSON Schema come from here. As in plans, the message of a schema is what was
@@ -36,6 +37,47 @@ function count(least: number, describe: string) {
   );
 }
 
+/** Smaller files would be rotated all the time. */
+export const LOG_LEAST_BYTES = 64 * 1024;
+const SIZE = 'a size such as "50MB" or "2GB" (K, M and G count by 1024), or a number of bytes';
+const size = (describe: string) =>
+  v.optional(
+    v.pipe(
+      v.union([v.string(), v.number()], SIZE),
+      v.check((value) => parseBytes(value, LOG_LEAST_BYTES) !== null, `must be ${SIZE}, and at least 64KB`),
+      v.description(describe),
+    ),
+  );
+const LOGS = 'an object such as {"max_size": "50MB", "keep": 3, "max_total": "2GB"}';
+const LOG_FIELDS = ['max_size', 'keep', 'max_total'];
+const LogsSchema = v.pipe(
+  v.custom<Record<string, unknown>>(
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    LOGS,
+  ),
+  v.check(
+    (value) => Object.keys(value).every((key) => LOG_FIELDS.includes(key)),
+    `may hold ${LOG_FIELDS.join(', ')} and nothing else`,
+  ),
+  v.object(
+    {
+      max_size: size('Of one file of a log; before it is reached, the log is rotated (50MB)'),
+      keep: v.optional(
+        v.pipe(
+          v.number('a whole number'),
+          v.safeInteger('must be a whole number'),
+          v.minValue(0, 'must be 0 or more'),
+          v.maxValue(1000, 'must be 1000 or less'),
+          v.description('Older parts that stay beside each log (3)'),
+        ),
+      ),
+      max_total: size('Of all logs; beyond it the oldest parts go first (2GB)'),
+    },
+    LOGS,
+  ),
+  v.description('How large logs may grow'),
+);
+
 const Text = v.pipe(v.string('a text'), v.regex(/\S/, 'must not be empty'));
 const Program = v.pipe(
   v.string('a text'),
@@ -67,6 +109,7 @@ const entries = {
       v.description('Tools to try for a prompt, first choice first (--tool)'),
     ),
   ),
+  tools: v.optional(ToolsSchema),
   acceptance_programs: v.optional(
     v.pipe(
       v.array(Program, 'a list of command words'),
@@ -92,6 +135,7 @@ const entries = {
     ),
   ),
   limits: v.optional(LimitsSchema),
+  logs: v.optional(LogsSchema),
   sandbox: v.optional(
     v.pipe(
       SandboxSchema,

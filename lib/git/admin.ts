@@ -23,7 +23,13 @@ const LOCK = 'locked';
 export const makingReason = (id: string): string => `orch: at work on ${id}`;
 
 /** What the worktree was last prepared for; whoever salvages it later needs to know. */
-export type Marker = { base: string | null; attempt: number | null; exclude: string[] };
+export type Marker = {
+  base: string | null;
+  attempt: number | null;
+  exclude: string[];
+  /** Files that are not as in the last commit while acceptance tests run; see `put-back.ts`. They are nobody's work. */
+  put_back?: string[];
+};
 
 /** A worktree of orch: `path` its folder, `admin` git's folder for it, `commonDir` what all share. */
 export type Worktree = { id: string; root: string; path: string; admin: string; commonDir: string };
@@ -155,13 +161,17 @@ async function readMarker(admin: string): Promise<Marker | null> {
   const text = await readText(join(admin, MARKER));
   if (text === null) return null;
   const value = parseObject(text);
-  const { base, attempt, exclude } = value;
+  const { base, attempt, exclude, put_back } = value;
   return {
     base: typeof base === 'string' ? base : null,
     attempt: typeof attempt === 'number' ? attempt : null,
-    exclude: Array.isArray(exclude) ? exclude.filter((path) => typeof path === 'string') : [],
+    exclude: textsOf(exclude),
+    put_back: textsOf(put_back),
   };
 }
+
+const textsOf = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
 
 /** The words in `locked`; git ends them with a newline. */
 async function readLock(admin: string): Promise<string | null> {
@@ -169,7 +179,7 @@ async function readLock(admin: string): Promise<string | null> {
 }
 
 /** A marker that is there counts, whatever it says: a tool may have run. */
-function parseObject(text: string): { base?: unknown; attempt?: unknown; exclude?: unknown } {
+function parseObject(text: string): Partial<Record<keyof Marker, unknown>> {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? value : {};

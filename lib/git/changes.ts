@@ -7,7 +7,7 @@ import { git, splitNul } from './run.ts';
  * come back to git as it was. `readable` makes texts of them.
  */
 
-type Side = { mode: string; id: string };
+export type Side = { mode: string; id: string };
 export type Change = { path: string; before: Side | null; after: Side | null };
 
 const ABSENT = '000000';
@@ -23,12 +23,17 @@ export async function changesBetween(worktree: Worktree, from: string, to: strin
   const parts = splitNul(stdout);
   const changes: Change[] = [];
   for (let at = 0; at + 1 < parts.length; at += 2) {
-    const [mode = '', modeAfter = '', id = '', idAfter = ''] = (parts[at] ?? '').slice(1).split(' ');
-    const side = (has: string, object: string): Side | null =>
-      has === ABSENT ? null : { mode: has, id: object };
-    changes.push({ path: parts[at + 1] ?? '', before: side(mode, id), after: side(modeAfter, idAfter) });
+    changes.push({ path: parts[at + 1] ?? '', ...sidesOf(parts[at] ?? '') });
   }
   return changes;
+}
+
+/** Both sides of an entry of `--raw`, which begins with a colon. */
+export function sidesOf(entry: string): { before: Side | null; after: Side | null } {
+  const [mode = '', modeAfter = '', id = '', idAfter = ''] = entry.slice(1).split(' ');
+  const side = (has: string, object: string): Side | null =>
+    has === ABSENT ? null : { mode: has, id: object };
+  return { before: side(mode, id), after: side(modeAfter, idAfter) };
 }
 
 /** Pairs of a path that is gone and the one where its content is now, as `git diff -M` finds them. */

@@ -22,6 +22,10 @@ export type CheckpointRequest = {
   taskCount: number;
   digest: string;
   subject: string;
+  /** The agent whose work it is. */
+  tool?: string;
+  /** From 1, where it mends the work of a task that has a checkpoint. */
+  repair?: number;
   previous: CheckpointState;
   /** Used for the first checkpoint; later ones keep the base of their chain. */
   base: string;
@@ -92,6 +96,8 @@ export async function commitCheckpoint(request: CheckpointRequest): Promise<Chec
     index: `${request.taskIndex}/${request.taskCount}`,
     previous: previous.tip,
     base: previous.base ?? request.base,
+    ...(request.tool === undefined ? {} : { tool: request.tool }),
+    ...(request.repair === undefined ? {} : { repair: request.repair }),
   });
   const commit = await commitTree(root, { tree, parents: [parent], message });
   const changes = [

@@ -32,7 +32,8 @@ export async function keepForeignGit(worktree: Worktree): Promise<string[]> {
   return [...replaced, ...nested];
 }
 
-async function dropEmptyIndex(worktree: Worktree): Promise<void> {
+/** An index of no bytes, as a power loss leaves it, is worse than none. */
+export async function dropEmptyIndex(worktree: Worktree): Promise<void> {
   const index = join(worktree.admin, 'index');
   try {
     if ((await stat(index)).size === 0) await rm(index);

@@ -14,6 +14,10 @@ export type CheckpointTrailers = {
   /** The checkpoint before, or null for the first. */
   previous: string | null;
   base: string;
+  /** The tool whose work it is; absent in checkpoints of `{run: …}` tasks. */
+  tool?: string;
+  /** From 1: it mends the work of its task, whose checkpoint stands before it. Absent in the first of a task. */
+  repair?: number;
 };
 
 /** The message; a subject that has to be cut is repeated in full as the body. */
@@ -30,6 +34,8 @@ export function checkpointMessage(subject: string, trailers: CheckpointTrailers)
     ['Orch-Task-Index', trailers.index],
     ['Orch-Previous', trailers.previous ?? 'none'],
     ['Orch-Base', trailers.base],
+    ...(trailers.tool === undefined ? [] : [['Orch-Tool', trailers.tool]]),
+    ...(trailers.repair === undefined ? [] : [['Orch-Repair', String(trailers.repair)]]),
   ].map(([name, value]) => `${name}: ${printable(value ?? '').replaceAll(/\s+/g, ' ')}`);
   return `${[short, ...body, lines.join('\n')].join('\n\n')}\n`;
 }
@@ -46,6 +52,8 @@ export function readTrailers(message: string): CheckpointTrailers | null {
   const [previous, base] = [fields.get('Orch-Previous'), fields.get('Orch-Base')];
   if (workstream === undefined || task === undefined || previous === undefined || base === undefined)
     return null;
+  const tool = fields.get('Orch-Tool');
+  const repair = Number(fields.get('Orch-Repair'));
   return {
     workstream,
     run: fields.get('Orch-Run') ?? '',
@@ -54,6 +62,8 @@ export function readTrailers(message: string): CheckpointTrailers | null {
     index: fields.get('Orch-Task-Index') ?? '',
     previous: previous === 'none' ? null : previous,
     base,
+    ...(tool === undefined ? {} : { tool }),
+    ...(Number.isSafeInteger(repair) && repair > 0 ? { repair } : {}),
   };
 }
 

@@ -17,6 +17,7 @@ import { type CheckpointState, NONE, readChain } from './chain.ts';
 import { sync } from './durable.ts';
 import { breakStaleLocks } from './locks.ts';
 import { moveAside, placeOf } from './nested.ts';
+import { takeBack } from './put-back.ts';
 import { readRefs } from './refs.ts';
 import { commonDirOf } from './repository.ts';
 import { keepForeignGit, moveBranch, resetWorktree } from './reset.ts';
@@ -69,6 +70,8 @@ export async function prepareWorktree(request: PrepareRequest): Promise<Prepared
   const head = checkpoint.tip ?? base;
   // A base that is no commit must be found out before anything moves to it.
   await git(root, ['rev-parse', '--verify', '--quiet', `${head}^{commit}`]);
+  if (found.kind === 'ready' && found.folder)
+    await takeBack(found.worktree, found.marker, tip ?? found.marker.base ?? base);
   const salvaged = await salvage({
     root,
     id,
@@ -113,6 +116,9 @@ export async function removeWorktree(
     case 'ready': {
       const { worktree, lockedBy, folder } = found;
       if (lockedBy !== null) throw lockedWorktree(worktree.path, lockedBy);
+      const { checkpoint } = await readRefs(root, id);
+      const stood = checkpoint ?? found.marker.base;
+      if (folder && stood !== null) await takeBack(worktree, found.marker, stood);
       const why = 'found before its worktree was removed';
       const salvaged = await salvage({ root, id, attempt: leftBy(found, 2), why });
       const kept = folder ? await keepForeignGit(worktree) : [];

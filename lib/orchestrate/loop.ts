@@ -5,7 +5,8 @@ import { watchStatus } from '../store/watch.ts';
 import { act, type Done, isPassing } from './act.ts';
 import { type Action, decide, isOpen } from './decide.ts';
 import { type Memory, newMemory, type Observation, observe } from './observe.ts';
-import type { Permissions } from './world.ts';
+import { makeTidy } from './tidy-logs.ts';
+import type { Permissions, World } from './world.ts';
 
 /** What the roles may do: one loop, other permissions. */
 export const PERMISSIONS = {
@@ -72,13 +73,14 @@ export function throwFault(done: readonly Done[]): void {
  */
 export async function orchestrate(options: PassOptions, role: Role, stop: AbortSignal): Promise<void> {
   const { root, mode } = options;
+  const tidy = makeTidy(options.actor);
   const bell = makeBell();
   const watcher = watchStatus(root, bell.ring);
   stop.addEventListener('abort', bell.ring, { once: true });
   try {
     await role.announce(mode);
     while (!stop.aborted) {
-      const { open, lookMs } = await tolerantPass({ ...options, stop });
+      const { open, lookMs } = await tolerantPass({ ...options, stop }, tidy);
       if (!open && (await mayResign(options, role))) return;
       await bell.wait(TICK_MS, Math.max(REST_MIN_MS, lookMs * REST_FACTOR));
     }
@@ -87,9 +89,13 @@ export async function orchestrate(options: PassOptions, role: Role, stop: AbortS
   }
 }
 
-async function tolerantPass(options: PassOptions): Promise<{ open: boolean; lookMs: number }> {
+async function tolerantPass(
+  options: PassOptions,
+  tidy: (world: World) => Promise<void>,
+): Promise<{ open: boolean; lookMs: number }> {
   try {
     const { world, done, lookMs } = await pass(options);
+    await tidy(world);
     // What was just done changes the world: look again before concluding anything.
     return { open: done.some(({ ok }) => ok) || isOpen(world), lookMs };
   } catch (error) {

@@ -4,10 +4,9 @@ import { failpoint } from '../failpoint.ts';
 import { removeWorktree } from '../git/worktree.ts';
 import type { Bystander } from '../process/kin.ts';
 import {
-  errPath,
   gitLockPath,
   historyPath,
-  outPath,
+  logLockPath,
   recordLockPath,
   recordPath,
   worktreePath,
@@ -16,10 +15,12 @@ import { isFinal } from '../protocol/status.ts';
 import { type Actor, audit } from '../store/events.ts';
 import { findLeftovers, removeLeftover } from '../store/leftovers.ts';
 import { withLock } from '../store/lock.ts';
+import { logFilesOf } from '../store/log-folder.ts';
 import { holdsLease, leaseOf, readRecord } from '../store/records.ts';
 import { type Action, decide } from './decide.ts';
 import { PERMISSIONS, tolerantAct } from './loop.ts';
 import { newMemory, type Observation, observe } from './observe.ts';
+import { dueForTotal, removeSurplus, tidyLogs } from './tidy-logs.ts';
 import { recordOf, type View } from './world.ts';
 
 /** One thing that `orch reap` does or would do, with its proof. */
@@ -65,6 +66,7 @@ export async function reap(root: string, options: ReapOptions): Promise<Reaped> 
     world = await observe(root, memory);
   }
   await cleanFiles(root, options.dryRun, actions, actor);
+  await cleanLogs(world, options.dryRun, actions, actor);
   for (const view of world.views) await prune(world, view, options, actions, left, actor);
   // Told last, so that one file in the way (or a full disk) does not keep the rest from being cleaned.
   if (fault !== undefined) throw fault;
@@ -111,6 +113,21 @@ async function cleanFiles(root: string, dryRun: boolean, actions: ReapAction[], 
   }
 }
 
+/** Parts of logs, so that all together are within their bound; and what a rotation that was cut off left. */
+async function cleanLogs(
+  world: Observation,
+  dryRun: boolean,
+  actions: ReapAction[],
+  actor: Actor,
+): Promise<void> {
+  for (const entry of dueForTotal(world)) {
+    if (!dryRun && !(await removeSurplus(world.root, entry, actor))) continue;
+    const why = 'the logs together are larger than logs.max_total';
+    actions.push({ action: 'remove', target: entry.path, workstream: entry.id, pid: null, why });
+  }
+  if (!dryRun) await tidyLogs(world, actor);
+}
+
 /** Worktrees of merged workstreams; with `--older-than`, what is left of merged or unplanned ones. */
 async function prune(
   world: Observation,
@@ -147,9 +164,6 @@ async function prune(
   if (options.olderThanMs === null || !isFinal(record, 0)) return;
   const ageMs = Date.now() - (record.ended_at ?? record.last_update) * 1000;
   if (ageMs < options.olderThanMs || (record.status !== 'merged' && view.planned !== null)) return;
-  const files = [outPath(root, id), errPath(root, id), historyPath(root, id), recordPath(root, id)].filter(
-    existsSync,
-  );
   const why = record.status === 'merged' ? 'merged, and old' : 'in no plan any more, and old';
   const action: ReapAction = {
     action: 'remove',
@@ -167,14 +181,24 @@ async function prune(
         now.record.status !== record.status
       )
         return;
+      const files = await withLock(logLockPath(root, id), async () => {
+        const logs = logFilesOf(root, id);
+        removeOld(logs);
+        return logs;
+      });
       // The record last: killed in between, the next reap finds it again.
-      for (const file of files) {
-        rmSync(file, { force: true });
-        failpoint('orchestrate.old-file.removed');
-      }
-      audit(root, actor, { event: 'remove', workstream: id, why, files });
+      const rest = [historyPath(root, id), recordPath(root, id)].filter(existsSync);
+      removeOld(rest);
+      audit(root, actor, { event: 'remove', workstream: id, why, files: [...files, ...rest] });
     }),
   );
+}
+
+function removeOld(files: readonly string[]): void {
+  for (const file of files) {
+    rmSync(file, { force: true });
+    failpoint('orchestrate.old-file.removed');
+  }
 }
 
 async function done(

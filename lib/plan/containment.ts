@@ -8,12 +8,12 @@ const UNITS: ReadonlyMap<string, number> = new Map(
 );
 const LEAST_BYTES = 1024 ** 2;
 
-/** Bytes of `512M`, `4G`, `4GiB` or of a number; null for anything else and for less than 1 MiB. */
-function parseBytes(value: string | number): number | null {
+/** Bytes of `512M`, `4G`, `4GiB` or of a number; null for anything else and for less than `least`, 1 MiB. */
+export function parseBytes(value: string | number, least = LEAST_BYTES): number | null {
   const [, digits = '', unit = ''] =
     /^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$/i.exec(String(value).trim()) ?? [];
   const bytes = Math.round(Number(digits) * (UNITS.get(unit.toUpperCase()) ?? Number.NaN));
-  return digits !== '' && Number.isSafeInteger(bytes) && bytes >= LEAST_BYTES ? bytes : null;
+  return digits !== '' && Number.isSafeInteger(bytes) && bytes >= least ? bytes : null;
 }
 
 /** Percent of one core, of `50%` or `200%`; null for anything else. */

@@ -46,6 +46,7 @@ export type FaultCode =
   | 'overlap'
   | 'outside_scope'
   | 'no_tool'
+  | 'bad_tool'
   | 'no_repository';
 
 /** `line` and `column` count from 1; `file` is as a person in the working folder would name it. */

@@ -6,6 +6,7 @@ import { faultAt } from './document.ts';
 import type { Entry } from './entries.ts';
 import { type Fault, quote } from './fault.ts';
 import { mayOverlap, patternOf } from './globs.ts';
+import { pathWords } from './path-words.ts';
 import { pathFault } from './paths.ts';
 import type { Path } from './raw.ts';
 import type { WrittenTask, WrittenWorkstream } from './schema.ts';
@@ -13,7 +14,6 @@ import type { WrittenTask, WrittenWorkstream } from './schema.ts';
 const SHOWN = 5;
 /** What is longer is no path that a person wrote, and costs time to match. */
 const LONGEST = 255;
-const WORD = /[^\s"'`<>()[\];|=→]+/g;
 const PATH = /^[\p{L}\p{N}_.@+*{},-]+(?:\/[\p{L}\p{N}_.@+*{},-]+)*\/?$/u;
 const FILE_NAME = /[^/.]\.[A-Za-z][A-Za-z0-9]{0,9}$/;
 const HOST = /^[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|dev)$/;
@@ -71,10 +71,7 @@ function textOf(task: WrittenTask): string {
 
 /** What a text names that is most likely a path: `src/a.py`, `docs/`, or a file at the top such as `setup.py`. */
 export function pathsIn(text: string, topNames: ReadonlySet<string>): string[] {
-  const words = text.match(WORD) ?? [];
-  const parts = words.flatMap((word) => (word.includes('{') ? [word] : word.split(',')));
-  return parts.flatMap((part) => {
-    const path = part.replace(/[.,:!?]+$/, '').replace(/^\.\//, '');
+  return pathWords(text).flatMap((path) => {
     if (path.length > LONGEST || !PATH.test(path) || pathFault(path) !== null) return [];
     const [top = ''] = path.split('/');
     if (top === path) return FILE_NAME.test(path) && topNames.has(path) ? [path] : [];

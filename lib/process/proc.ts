@@ -18,6 +18,8 @@ export type Stat = {
   terminal: number;
   /** User and system time of the process itself, in ticks. */
   cpuTicks: number;
+  /** Of the children that have ended and that it has waited for, theirs included. */
+  childTicks: number;
   threads: number;
   /** Ticks since boot. */
   startTime: number;
@@ -68,6 +70,7 @@ export function parseStat(text: string): Stat {
     session: field(6),
     terminal: field(7),
     cpuTicks: field(14) + field(15),
+    childTicks: field(16) + field(17),
     threads: field(20),
     startTime: field(22),
     residentPages: field(24),

@@ -100,11 +100,17 @@ export async function usageOf(pids: readonly number[]): Promise<Map<number, Usag
   return new Map(stats.map(({ pid, cpu, memory }) => [pid, { cpuPercent: cpu, memoryBytes: memory }]));
 }
 
-/** CPU seconds that the given processes have used so far, summed; who is gone counts as nothing. */
+/**
+ * CPU seconds that the given processes have used so far, summed, on Linux with those of ended children that they waited
+ * for; who is gone counts as nothing.
+ */
 export async function cpuSecondsOf(pids: readonly number[]): Promise<number> {
   if (backend() === 'linux') {
     let ticks = 0;
-    for (const pid of pids) ticks += readStat(pid)?.cpuTicks ?? 0;
+    for (const pid of pids) {
+      const stat = readStat(pid);
+      if (stat !== null) ticks += stat.cpuTicks + stat.childTicks;
+    }
     return ticks / TICKS_PER_SECOND;
   }
   const stats = await readPortableStats(pids);

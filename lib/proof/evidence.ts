@@ -79,6 +79,8 @@ export type CheckpointFact = {
   attempt: number;
   /** The digest in `Orch-Task`. */
   task: string;
+  /** `Orch-Repair`, where it mends the work of a task that has a checkpoint. */
+  repair?: number;
   /** Unix seconds. */
   committedAt: number;
   /** All nonces in the files of its tree. */

@@ -3,6 +3,7 @@ import { join, relative } from 'node:path';
 import { hasObject } from '../git/repository.ts';
 import { eventsPath, historyPath, pidsDir, recordPath, statusDir, worktreesDir } from '../protocol/layout.ts';
 import { parseRecord } from '../protocol/parse.ts';
+import { partsBeside } from '../store/log-parts.ts';
 import { tryReadOwnFile } from '../store/open.ts';
 import { namesIn, snapshot } from './checkout.ts';
 import type {
@@ -93,7 +94,8 @@ async function readRecordFact(root: string, id: string): Promise<RecordFact> {
 function readEvents(root: string): { events: EventFact[]; torn: string[] } {
   const events: EventFact[] = [];
   const torn: string[] = [];
-  for (const line of linesOf(textOf(eventsPath(root)))) {
+  const files = [...partsBeside(eventsPath(root)).parts.map(({ path }) => path), eventsPath(root)];
+  for (const line of files.flatMap((path) => linesOf(textOf(path)))) {
     const value = objectIn(line);
     if (value === null) torn.push(line);
     else events.push(value as EventFact);

@@ -99,9 +99,11 @@ function followChain(
       return { checkpoints: found.reverse(), fault };
     }
     visited.add(at);
-    const { workstream, run, attempt, task } = trailers;
+    const { workstream, run, attempt, task, repair } = trailers;
     const { committedAt } = commit;
-    found.push({ commit: at, workstream, run, attempt, task, committedAt, nonces: nonces.get(at) ?? [] });
+    const mends = repair === undefined ? {} : { repair };
+    const fact = { commit: at, workstream, run, attempt, task, ...mends, committedAt };
+    found.push({ ...fact, nonces: nonces.get(at) ?? [] });
     at = trailers.previous;
   }
   return { checkpoints: found.reverse(), fault: null };

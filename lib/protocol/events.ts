@@ -10,6 +10,7 @@ export const EVENTS = [
   'spawn',
   'salvage',
   'scope_violation',
+  'tests_edited',
   'hold',
   'orchestrator',
   'lock',

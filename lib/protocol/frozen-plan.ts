@@ -1,5 +1,6 @@
 import { isId } from './ids.ts';
 import type { FrozenPlan } from './plan.ts';
+import { RULE_OUTCOMES } from './tools.ts';
 
 /**
  * What a frozen plan must be for a program to go by it: its ids become paths, its texts arguments of git, its
@@ -67,6 +68,40 @@ const workstream = shaped({
   source: text,
 });
 
+const absentOr =
+  (test: Test): Test =>
+  (value) =>
+    value === undefined || test(value);
+
+/** Absent in plans of the version that ran commands alone. Programs and their arguments come from here. */
+const tools: Test = (value) =>
+  isObject(value) &&
+  Object.values(value).every(
+    shaped({
+      executable: absentOr(text),
+      model: absentOr(text),
+      args: absentOr(listOf(text)),
+      env: absentOr(env),
+      account: absentOr(text),
+      registered: absentOr(
+        shaped({
+          prompt: oneOf('stdin', 'file', 'argument'),
+          outcomes: listOf(
+            shaped({
+              outcome: oneOf(...RULE_OUTCOMES),
+              exitCode: absentOr(number),
+              pattern: absentOr(text),
+              json: absentOr(shaped({ path: text, equals: () => true })),
+            }),
+          ),
+          usage: absentOr(
+            shaped({ tokensIn: absentOr(text), tokensOut: absentOr(text), costUsd: absentOr(text) }),
+          ),
+        }),
+      ),
+    }),
+  );
+
 const options = shaped({
   maxParallel: count,
   timeoutMs: bound,
@@ -78,6 +113,9 @@ const options = shaped({
   tool: orNull(listOf(text)),
   envFile: orNull(text),
   requireEnv: listOf(text),
+  tools: absentOr(tools),
+  // Absent in plans of the version whose logs grew without bound.
+  logs: (value) => value === undefined || shaped({ maxBytes: count, keep: count, totalBytes: count })(value),
 });
 
 const plan = shaped({

@@ -6,7 +6,7 @@ export const STATE_FOLDERS = ['.status', '.pids', '.logs', '.worktrees'] as cons
 
 export const statusDir = (root: string): string => join(root, '.status');
 export const pidsDir = (root: string): string => join(root, '.pids');
-const logsDir = (root: string): string => join(root, '.logs');
+export const logsDir = (root: string): string => join(root, '.logs');
 export const worktreesDir = (root: string): string => join(root, '.worktrees');
 
 export const recordPath = (root: string, id: string): string => join(statusDir(root), `${id}.json`);
@@ -33,6 +33,10 @@ export const outPath = (root: string, id: string): string => join(logsDir(root),
 export const errPath = (root: string, id: string): string => join(logsDir(root), `${id}.err`);
 export const orchestratorLogPath = (root: string): string => join(logsDir(root), '_orchestrator.log');
 export const eventsPath = (root: string): string => join(logsDir(root), '_events.ndjson');
+/** Held while the logs of one workstream are rotated or removed. */
+export const logLockPath = (root: string, id: string): string => join(logsDir(root), `${id}.logs.lock`);
+/** Held while what belongs to no workstream is rotated, and while the whole of the folder is bounded. */
+export const logsLockPath = (root: string): string => join(logsDir(root), '_logs.lock');
 
 export const worktreePath = (root: string, id: string): string => join(worktreesDir(root), id);
 
@@ -51,3 +55,7 @@ export const ENV = {
   attempt: 'ORCH_ATTEMPT',
   token: 'ORCH_TOKEN',
 } as const;
+
+/** What is known of accounts, for all repositories of a user on this machine; `stateHome` as XDG has it. */
+export const limitsPath = (stateHome: string): string => join(stateHome, 'orch', 'limits.json');
+export const limitsLockPath = (stateHome: string): string => join(stateHome, 'orch', 'limits.lock');

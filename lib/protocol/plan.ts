@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ContainmentWish, Limits, Sandbox } from './containment.ts';
+import type { LogLimits } from './log-parts.ts';
 import type { ToolSettings } from './tools.ts';
 
 /** The frozen plan: what `lib/plan` makes of a person's files and `.status/_plan.json` keeps. */
@@ -70,6 +71,8 @@ export type PlanOptions = {
   containment?: ContainmentWish;
   limits?: Limits | null;
   sandbox?: Sandbox | null;
+  /** How large logs may grow; absent: the defaults. */
+  logs?: LogLimits;
   /** What the config says of tools, by name. */
   tools?: Record<string, ToolSettings>;
 };

@@ -95,6 +95,9 @@ export type Progress = {
   base?: string | null;
   head?: string | null;
   fresh?: boolean;
+  usage?: StatusRecord['usage'];
+  /** Why it stands still: a limit of an account. Null once it goes on. */
+  reason?: Reason | null;
 };
 
 const idle = { pid: null, identity: null, exit_code: null } as const;
@@ -181,7 +184,9 @@ function apply(record: StatusRecord, event: RecordEvent, now: number): StatusRec
       const { restarts, reason, again } = event;
       const cut_offs = restarts === 0 ? 0 : record.cut_offs;
       const cleared = { blocked_by: [], current_task: null, signal: null, cut_offs };
-      return { ...touched, ...idle, ...cleared, ...again, status: 'pending', restarts, reason };
+      // What a run has cost stays with it, whatever becomes of its attempts; another run begins at nothing.
+      const usage = again === undefined || again.run === record.run ? record.usage : null;
+      return { ...touched, ...idle, ...cleared, usage, ...again, status: 'pending', restarts, reason };
     }
     case 'block':
       return { ...touched, ...idle, status: 'blocked', blocked_by: event.blockedBy, reason: event.reason };

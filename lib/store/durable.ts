@@ -21,6 +21,8 @@ export async function syncFolder(folder: string): Promise<void> {
 export function kindOfFile(path: string): string {
   // A lock that was being made aside ends in a nonce.
   const name = basename(path).replace(/\.[0-9a-f]{32}$/, '');
+  if (/^limits\.(json|lock)$/.test(name) && basename(dirname(path)) === 'orch') return 'limits';
+  if (name.endsWith('.logs.lock')) return 'log';
   const own = /^_(\w+)\.(json|pid|lock)$/.exec(name);
   if (own !== null) return own[2] === 'pid' ? `${own[1]}-pid` : (own[1] ?? '');
   const [, kind = 'other'] = /\.(json|pid|stop|heartbeat|lock|ndjson)$/.exec(name) ?? [];

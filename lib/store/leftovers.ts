@@ -5,19 +5,26 @@ import { failpoint } from '../failpoint.ts';
 import { judge } from '../process/identity.ts';
 import { isId } from '../protocol/ids.ts';
 import {
+  errPath,
+  logLockPath,
+  logsDir,
+  logsLockPath,
   orchestratorLockPath,
+  orchestratorLogPath,
   orchestratorPidPath,
+  outPath,
   pidsDir,
   recordLockPath,
   statusDir,
 } from '../protocol/layout.ts';
+import { copyingName } from '../protocol/log-parts.ts';
 import { clearDeadLock, lockHolder, withLock } from './lock.ts';
 
 /**
- * What those who were killed left: temporary files of write-file-atomic, locks whose holders are dead, the PID
- * file of an orchestrator.
+ * What those who were killed left: temporary files of write-file-atomic, copies of a log that were under way, locks
+ * whose holders are dead, the PID file of an orchestrator.
  */
-export type Leftover = { path: string; kind: 'temporary' | 'lock' | 'pid'; why: string };
+export type Leftover = { path: string; kind: 'temporary' | 'copy' | 'lock' | 'pid'; why: string };
 
 const TEMPORARY = /^(.+)\.(json|stop|pid)\.\d{1,10}$/;
 const ASIDE = /\.lock\.[0-9a-f]{32}$/;
@@ -43,10 +50,13 @@ function isTemporary(path: string, name: string): boolean {
 /** Everything in the state folders that an interrupted write may have left. */
 export async function findLeftovers(root: string): Promise<Leftover[]> {
   const found: Leftover[] = [];
-  for (const folder of [statusDir(root), pidsDir(root)]) {
+  for (const folder of [statusDir(root), pidsDir(root), logsDir(root)]) {
     for (const name of namesIn(folder)) {
       const path = join(folder, name);
-      if (TEMPORARY.test(name)) {
+      if (folder === logsDir(root) && lockOfCopy(root, name) !== null) {
+        if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) continue;
+        found.push({ path, kind: 'copy', why: 'a rotation was interrupted' });
+      } else if (TEMPORARY.test(name)) {
         if (!isTemporary(path, name)) continue;
         // A hold is written by a person's command without a lock: only age tells that nobody writes it any more.
         if (name.startsWith('_hold') && ageMsOf(path) < MOMENT_MS) continue;
@@ -59,6 +69,17 @@ export async function findLeftovers(root: string): Promise<Leftover[]> {
   }
   // Last, so that the lock of a dead holder is told and removed by itself.
   return [...found, ...(await staleOrchestratorPid(root))];
+}
+
+/** The lock under which the copy of that name would be written; null where it is none. */
+function lockOfCopy(root: string, name: string): string | null {
+  if (join(logsDir(root), name) === copyingName(orchestratorLogPath(root))) return logsLockPath(root);
+  const id = /^(.+)\.(?:log|err)\.copying$/.exec(name)?.[1] ?? '';
+  if (!isId(id)) return null;
+  const path = join(logsDir(root), name);
+  return [outPath(root, id), errPath(root, id)].map(copyingName).includes(path)
+    ? logLockPath(root, id)
+    : null;
 }
 
 /** An orchestrator holds its lock as long as it lives. */
@@ -102,8 +123,11 @@ export async function removeLeftover(root: string, leftover: Leftover): Promise<
     return true;
   };
   if (leftover.kind === 'lock') return clearDeadLock(leftover.path);
-  const id = TEMPORARY.exec(leftover.path.split('/').at(-1) ?? '')?.[1] ?? '_';
+  const name = leftover.path.split('/').at(-1) ?? '';
+  const id = TEMPORARY.exec(name)?.[1] ?? '_';
   try {
+    const copyLock = leftover.kind === 'copy' ? lockOfCopy(root, name) : null;
+    if (copyLock !== null) return await withLock(copyLock, remove, 0);
     if (!id.startsWith('_')) return await withLock(recordLockPath(root, id), remove);
     return await withLock(orchestratorLockPath(root), remove, 0);
   } catch (error) {

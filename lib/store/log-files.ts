@@ -1,11 +1,12 @@
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { watch } from 'chokidar';
-import { errnoOf, OrchError } from '../errors.ts';
-import { errPath, historyPath, outPath } from '../protocol/layout.ts';
+import { errPath, historyPath, logsDir, outPath } from '../protocol/layout.ts';
+import { type Run, readRun, type Span, spanOf } from './log-parts.ts';
 import { linesOf } from './open.ts';
 
-/** Reading of `.logs/<id>.log` and `.err`, which may be large and grow meanwhile. */
+/**
+ * Reading of `.logs/<id>.log` and `.err`, which may be large, grow meanwhile and be rotated. All offsets are logical:
+ * they count from the first byte that was ever written (`protocol/log-parts.ts`).
+ */
 
 export type LogStream = 'stdout' | 'stderr';
 
@@ -13,6 +14,7 @@ export type LogStream = 'stdout' | 'stderr';
 export type LogRange = { start: number; end: number | null };
 
 const BLOCK_BYTES = 64 * 1024;
+const COPY_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
 
 export function logPath(root: string, id: string, stream: LogStream): string {
@@ -59,83 +61,117 @@ export function attemptRange(root: string, id: string, stream: LogStream, attemp
   return found === undefined ? null : { start: found.start, end: starts[at + 1]?.start ?? null };
 }
 
-/** What open says of a link and of a socket. */
-const ODD = new Set(['ELOOP', 'ENXIO']);
-
-function oddLog(path: string, cause?: unknown): OrchError {
-  const hint = 'orch reads only what it wrote itself; look at what is there.';
-  return new OrchError('UNSAFE_FOLDER', `cannot read ${path}: it is not a regular file`, { hint, cause });
+/** How many bytes a workstream has ever written to a stream: its logical size. What was rotated away counts. */
+export function logicalSize(root: string, id: string, stream: LogStream): number {
+  return logSpan(root, id, stream)?.end ?? 0;
 }
 
-export type LogFile = { handle: FileHandle; size: number; inode: number };
+/** Which offsets the log itself holds, beside its parts; null if nothing was ever written. */
+export function logSpan(root: string, id: string, stream: LogStream): Span | null {
+  return spanOf(logPath(root, id, stream));
+}
 
 /**
- * Opens a log; null only if it does not exist (yet). Never follows a link or waits on a pipe. The caller closes it.
+ * At most `maxBytes` from a logical offset on, across rotations. They follow each other without a gap; `from` is
+ * where they begin: later than `offset` where earlier bytes are gone. Empty at the end of the log.
  * @throws OrchError IO, UNSAFE_FOLDER where something else is in its place.
  */
-export async function openLog(path: string): Promise<LogFile | null> {
-  let handle: FileHandle;
-  try {
-    handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return null;
-    const errno = errnoOf(cause) ?? 'unknown error';
-    if (ODD.has(errno)) throw oddLog(path, cause);
-    throw new OrchError('IO', `cannot read ${path} (${errno})`, { cause });
+export function readSince(
+  root: string,
+  id: string,
+  stream: LogStream,
+  offset: number,
+  maxBytes: number,
+): Run {
+  const path = logPath(root, id, stream);
+  const first = readRun(path, offset, maxBytes);
+  const blocks = [first.bytes];
+  let length = first.bytes.length;
+  while (length > 0 && length < maxBytes) {
+    const next = readRun(path, first.from + length, maxBytes - length);
+    if (next.bytes.length === 0 || next.from !== first.from + length) break;
+    blocks.push(next.bytes);
+    length += next.bytes.length;
   }
-  const stats = await handle.stat();
-  if (stats.isFile()) return { handle, size: stats.size, inode: stats.ino };
-  await handle.close();
-  throw oddLog(path);
+  return { from: first.from, bytes: blocks.length === 1 ? first.bytes : Buffer.concat(blocks) };
 }
 
 /** Where the last `lines` lines between two offsets begin. Reads backwards, no more than it needs. */
-export async function tailStart(
-  handle: FileHandle,
-  from: number,
-  to: number,
+export function tailStart(
+  root: string,
+  id: string,
+  stream: LogStream,
+  { start: from, end: to }: { start: number; end: number },
   lines: number,
-): Promise<number> {
+): number {
   if (lines === 0) return to;
-  const block = Buffer.allocUnsafe(BLOCK_BYTES);
   let wanted = lines;
   for (let end = to; end > from; ) {
     const start = Math.max(from, end - BLOCK_BYTES);
-    const { bytesRead } = await handle.read(block, 0, end - start, start);
-    for (let at = bytesRead - 1; at >= 0; at -= 1) {
-      // The newline at the very end closes the last line; it does not begin another.
-      if (block[at] !== NEWLINE || start + at === to - 1) continue;
-      wanted -= 1;
-      if (wanted === 0) return start + at + 1;
+    const runs = runsBetween(root, id, stream, start, end);
+    for (const run of runs.reverse()) {
+      for (
+        let at = run.bytes.lastIndexOf(NEWLINE);
+        at !== -1;
+        at = at === 0 ? -1 : run.bytes.lastIndexOf(NEWLINE, at - 1)
+      ) {
+        // The newline at the very end closes the last line; it does not begin another.
+        if (run.from + at === to - 1) continue;
+        wanted -= 1;
+        if (wanted === 0) return run.from + at + 1;
+      }
     }
+    // All before is gone.
+    if (runs.length === 0) return end;
     end = start;
   }
   return from;
 }
 
-/** Hands over the bytes from `from` up to `to`, or to the end of the file; returns where it stopped. */
+function runsBetween(root: string, id: string, stream: LogStream, start: number, end: number): Run[] {
+  const runs: Run[] = [];
+  for (let at = start; at < end; ) {
+    const run = readSince(root, id, stream, at, end - at);
+    const bytes = run.bytes.subarray(0, Math.max(0, end - run.from));
+    if (bytes.length === 0) break;
+    runs.push({ from: run.from, bytes });
+    at = run.from + bytes.length;
+  }
+  return runs;
+}
+
+/**
+ * Hands over the bytes from `from` up to `to`, or to the end of the log, a block at a time; returns where it stopped.
+ * `gone` is told how many bytes are not there any more, where that is.
+ */
 export async function copyLog(
-  handle: FileHandle,
-  from: number,
-  to: number | null,
-  write: (bytes: Buffer) => Promise<void>,
+  root: string,
+  id: string,
+  stream: LogStream,
+  range: LogRange,
+  to: { write: (bytes: Buffer) => Promise<void>; gone: (count: number) => Promise<void> },
 ): Promise<number> {
-  let at = from;
+  let at = range.start;
   for (;;) {
-    const room = to === null ? BLOCK_BYTES : Math.min(BLOCK_BYTES, to - at);
+    const room = range.end === null ? COPY_BYTES : Math.min(COPY_BYTES, range.end - at);
     if (room <= 0) return at;
-    // A block of its own: the receiver may still hold the one before.
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(room), 0, room, at);
-    if (bytesRead === 0) return at;
-    at += bytesRead;
-    await write(buffer.subarray(0, bytesRead));
+    const { from, bytes } = readRun(logPath(root, id, stream), at, room);
+    const end = range.end ?? Number.POSITIVE_INFINITY;
+    const begin = Math.min(from, end);
+    // What lies beyond the end is not this range's; nor is a log that was begun anew, with nothing after `at`.
+    if (begin > at && (bytes.length > 0 || begin === end)) await to.gone(begin - at);
+    if (bytes.length === 0) return Math.max(at, Math.min(begin, end));
+    const wanted = bytes.subarray(0, Math.max(0, Math.min(bytes.length, end - from)));
+    if (wanted.length > 0) await to.write(wanted);
+    at = begin + wanted.length;
   }
 }
 
-/** A hint whenever the log may have grown; see `watchStatus`. */
-export function watchLog(path: string, onHint: () => void): { close(): Promise<void> } {
-  const watcher = watch(path, { ignoreInitial: true, followSymlinks: false });
+/** A hint whenever a log may have grown, or a new one has begun; see `watchStatus`. */
+export function watchLogs(root: string, onHint: () => void): { close(): Promise<void> } {
+  const folder = logsDir(root);
+  const watcher = watch(folder, { ignoreInitial: true, followSymlinks: false, depth: 0 });
   watcher.on('all', onHint);
-  watcher.on('error', (error) => process.stderr.write(`orch: cannot watch ${path}: ${String(error)}\n`));
+  watcher.on('error', (error) => process.stderr.write(`orch: cannot watch ${folder}: ${String(error)}\n`));
   return { close: () => watcher.close() };
 }

@@ -25,7 +25,7 @@ export type Enclosure = {
  */
 export type Enclose = (
   command: readonly string[],
-  place: { cwd: string; env: Record<string, string> },
+  place: { cwd: string; env: Record<string, string>; scratch?: string },
 ) => Promise<string[]>;
 
 /** The folder first, since to enter a mount namespace leads to its top. */
@@ -48,10 +48,10 @@ export function makeEnclose({ mark, text, limits, sandbox, envFile }: Enclosure)
     return holder.enter;
   };
 
-  return async (command, { cwd, env }) => {
+  return async (command, { cwd, env, scratch }) => {
     const branded = limit === null ? [] : ['prlimit', `--rttime=${limit}:`, '--'];
     const around = await outer(env);
-    const inner = sandbox === null ? [] : await confined(sandbox, root, workstream, envFile);
+    const inner = sandbox === null ? [] : await confined(sandbox, root, workstream, envFile, scratch ?? null);
     return [...branded, ...around, ...inner, '/bin/sh', '-c', BEGIN, 'sh', cwd, ...command];
   };
 }
@@ -75,10 +75,11 @@ async function confined(
   root: string,
   id: string,
   envFile: string | null,
+  scratch: string | null,
 ): Promise<string[]> {
   const confines = await confinesOf(root, id);
   const worktree = worktreePath(root, id);
-  return sandboxCommand(sandbox, { root, worktree, confines, envFile, blank: makeBlank(root) });
+  return sandboxCommand(sandbox, { root, worktree, confines, envFile, scratch, blank: makeBlank(root) });
 }
 
 type Holder = { enter: string[]; hasEnded(): boolean };

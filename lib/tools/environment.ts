@@ -32,6 +32,15 @@ export function commandEnvironment(marks: Marks, planned: Record<string, string>
   return { ...kept, ...planned, ...marksOf(marks) };
 }
 
+/** What an agent gets for a prompt task: the worker's environment with its keys, the tool's, the plan's, the marks. */
+export function agentEnvironment(
+  marks: Marks,
+  planned: Record<string, string>,
+  own: Record<string, string> = {},
+): Record<string, string> {
+  return { ...withoutGit(process.env), ...own, ...planned, ...marksOf(marks) };
+}
+
 /** What a background orchestrator gets: nobody's marks, so that it is nobody's orphan. */
 export function orchestratorEnvironment(environment: NodeJS.ProcessEnv): Record<string, string> {
   const kept = withoutGit(environment);

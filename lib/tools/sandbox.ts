@@ -25,6 +25,8 @@ export type Place = {
   confines: Confines;
   /** The config's env_file, which holds keys; null if there is none. */
   envFile: string | null;
+  /** Where the tool keeps what is of this run alone; null for commands, which have none. */
+  scratch: string | null;
   /** An empty file, to lay over files that are hidden. */
   blank: string;
 };
@@ -55,6 +57,8 @@ export function sandboxCommand(sandbox: Extract<Sandbox, { kind: 'bwrap' }>, pla
     ...readOnly(confines.fixed),
     ...writable.flatMap((path) => ['--bind-try', path, path]),
     ...hidden(sandbox.hide.map(named), place.blank),
+    // Last: it may lie in what is emptied or hidden above.
+    ...(place.scratch === null ? [] : ['--bind', place.scratch, place.scratch]),
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
     ...(sandbox.network ? [] : ['--unshare-net']),
     ...['--die-with-parent', '--cap-drop', 'ALL', '--setenv', 'TMPDIR', '/tmp', '--chdir', worktree, '--'],

@@ -1,3 +1,4 @@
+import { closeSync, constants, openSync } from 'node:fs';
 import { execa } from 'execa';
 import { errnoOf, OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
@@ -29,6 +30,19 @@ export type Ended = {
   message: string;
 };
 
+/** How and where a program is run. */
+export type Place = {
+  cwd: string;
+  env: Record<string, string>;
+  /**
+   * A file that it reads as its standard input; absent: there is nothing to read. Never a pipe: who waits for more of
+   * a file meets its end.
+   */
+  stdinFile?: string;
+  /** A folder that it may write to although a sandbox would hide it. */
+  scratch?: string;
+};
+
 /** What a shell answers where there is no such program. */
 export const NOT_FOUND = 127;
 const KILL_BOUND_MS = 15_000;
@@ -42,7 +56,7 @@ const START_TRIES = 3;
 export async function supervise(
   file: string,
   args: readonly string[],
-  options: { cwd: string; env: Record<string, string> },
+  options: Place,
   supervision: Supervision,
 ): Promise<Ended> {
   const { enclose = async (command: readonly string[]) => [...command] } = supervision;
@@ -59,7 +73,7 @@ export async function supervise(
 /** Once. Where nothing of an enclosed command has run, it says so, and it may be tried again. */
 async function runOnce(
   [file = '', ...args]: readonly string[],
-  options: { cwd: string; env: Record<string, string> },
+  options: Place,
   supervision: Supervision,
 ): Promise<Ended | (Omit<Ended, 'how'> & { how: 'not_contained' })> {
   const isEnclosed = supervision.enclose !== undefined;
@@ -70,21 +84,12 @@ async function runOnce(
   failpoint('tools.program.start');
   const mine = async (): Promise<Kin[]> =>
     (await supervision.kin()).filter((kin) => !earlier.has(`${kin.pid}:${kin.startTime}`));
-  const child = execa(file, args, {
-    cwd: options.cwd,
-    env: options.env,
-    extendEnv: false,
-    stdio: ['ignore', 'inherit', 'inherit', ...(isEnclosed ? (['pipe'] as const) : [])],
-    detached: true,
-    cleanup: false,
-    buffer: false,
-    reject: false,
-  });
+  const child = start(file, args, options, isEnclosed);
   const hasBegun = isEnclosed ? firstByte(child) : Promise.resolve(true);
   const noted = child.pid === undefined ? Promise.resolve() : supervision.onStart(child.pid);
   // Its failure is met below, once the program and all it started have ended.
   noted.catch(() => undefined);
-  const bound = watchBounds(supervision, mine);
+  const bound = watchBounds(supervision, options.cwd, mine);
   let first: 'exit' | Bound;
   try {
     failpoint('tools.program.started');
@@ -114,6 +119,32 @@ async function runOnce(
   // Killed before it began is told as an end: a person or the kernel meant it, and it is not tried again.
   const how = signal !== null || (await hasBegun) ? 'exit' : 'not_contained';
   return { how, exitCode, signal, message };
+}
+
+/** The child has a descriptor of its own of what it reads, so that ours can be closed at once. */
+function start(file: string, args: readonly string[], { cwd, env, stdinFile }: Place, isEnclosed: boolean) {
+  const stdin =
+    stdinFile === undefined ? null : openSync(stdinFile, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    return execa(file, args, {
+      cwd,
+      env,
+      extendEnv: false,
+      // Its type names descriptors up to 9; it takes any.
+      stdio: [
+        (stdin as 3 | null) ?? 'ignore',
+        'inherit',
+        'inherit',
+        ...(isEnclosed ? (['pipe'] as const) : []),
+      ],
+      detached: true,
+      cleanup: false,
+      buffer: false,
+      reject: false,
+    });
+  } finally {
+    if (stdin !== null) closeSync(stdin);
+  }
 }
 
 function exitText(exitCode: number | null): string {

@@ -1,9 +1,10 @@
 import { identify } from '../process/identity.ts';
 import { findKin, type Kin } from '../process/kin.ts';
 import { DEFAULT_OPTIONS, type FrozenPlan, type PlannedWorkstream } from '../protocol/plan.ts';
+import type { ToolSettings } from '../protocol/tools.ts';
 import { type Actor, audit } from '../store/events.ts';
 import type { Enclose } from '../tools/enclose.ts';
-import { commandEnvironment } from '../tools/environment.ts';
+import { agentEnvironment, commandEnvironment, type Marks } from '../tools/environment.ts';
 import type { Supervision } from '../tools/supervise.ts';
 import type { Life } from './life.ts';
 import type { Reporter } from './report.ts';
@@ -27,9 +28,16 @@ export type Attempt = {
 
 /** The environment of the commands of a plan. */
 export function environmentOf(attempt: Attempt): Record<string, string> {
-  const { root, run, number, token, workstream } = attempt;
-  const marks = { root, run, workstream: workstream.id, attempt: number, token };
-  return commandEnvironment(marks, workstream.env);
+  return commandEnvironment(marksIn(attempt), attempt.workstream.env);
+}
+
+/** The environment of an agent, with the keys that the worker has. */
+export function agentEnvironmentOf(attempt: Attempt, settings: ToolSettings): Record<string, string> {
+  return agentEnvironment(marksIn(attempt), attempt.workstream.env, settings.env);
+}
+
+function marksIn({ root, run, number, token, workstream }: Attempt): Marks {
+  return { root, run, workstream: workstream.id, attempt: number, token };
 }
 
 const LOST_GRACE_MS = 1_000;

@@ -1,31 +1,17 @@
 import { failpoint } from '../failpoint.ts';
-import type { CheckpointState } from '../git/chain.ts';
+import { treeOf } from '../git/commit.ts';
 import { excludeUntracked, restoreTracked } from '../git/tidy.ts';
-import { type PlannedTask, taskText } from '../protocol/plan.ts';
-import type { Outcome, Reason, ToolRun } from '../protocol/status.ts';
-import { cutText } from '../protocol/text.ts';
+import type { Reason } from '../protocol/status.ts';
 import { audit } from '../store/events.ts';
-import { adapterNamed, toolsFor } from '../tools/registry.ts';
 import { supervise } from '../tools/supervise.ts';
 import { type Attempt, environmentOf, supervisionOf, taskTimeoutMs } from './attempt.ts';
-import { headNow, runChecks } from './check.ts';
-import { logSizes } from './log.ts';
+import { type Bench, progressOf } from './bench.ts';
+import { headNow } from './check.ts';
+import { type Conclusion, quote, retryHint } from './conclusion.ts';
+import { doTask } from './do-task.ts';
 import { prepare } from './prepare.ts';
-import { noteRun, saveTask } from './save-task.ts';
-import { scopeReason } from './scope.ts';
-import { toolRequest } from './tool-request.ts';
-
-/** How the work of an attempt ended, interruptions aside. */
-export type Conclusion =
-  | { status: 'completed'; head: string; reason: Reason | null }
-  | { status: 'failed' | 'timed_out'; exitCode: number | null; signal: string | null; reason: Reason }
-  | { status: 'interrupted' };
-
-/** A prompt can fill a page; what came of it stands behind it and must fit in the record too. */
-const quote = (text: string): string => JSON.stringify(cutText(text, 80));
-
-const retryHint = ({ id }: { id: string }): string =>
-  `Look at \`orch logs ${id}\` (and --stderr), mend it, then run \`orch retry ${id}\`.`;
+import { sideReason } from './side-reason.ts';
+import { verify } from './verify.ts';
 
 /** Does what is left of a workstream: worktree, setup, tasks with a checkpoint after each, acceptance tests. */
 export async function carryOut(attempt: Attempt, fresh: boolean): Promise<Conclusion> {
@@ -42,33 +28,38 @@ export async function carryOut(attempt: Attempt, fresh: boolean): Promise<Conclu
       commit: prepared.salvaged,
     });
   }
-  let state = prepared.checkpoint;
   const { base, head } = prepared;
-  await reporter.progress({ base, head, fresh: false, progress: progressOf(attempt, state) });
-  const failed = await setUp(attempt, prepared.path);
-  if (failed !== null) return failed;
+  const bench: Bench = {
+    attempt,
+    worktree: prepared.path,
+    base,
+    state: prepared.checkpoint,
+    barred: new Map(),
+    runs: new Map(),
+    limits: new Map(),
+  };
+  await reporter.progress({ base, head, fresh: false, progress: progressOf(bench) });
+  return (await setUp(attempt, prepared.path)) ?? (await doTasks(bench)) ?? (await conclude(bench));
+}
 
-  const lastDone = workstream.tasks.findLastIndex(({ digest }) => state.done.includes(digest));
-  for (const [index, task] of workstream.tasks.entries()) {
-    if (attempt.life.interruption() !== null) return { status: 'interrupted' };
-    const finished = state.done.includes(task.digest);
-    if (!finished) {
-      const done = await doTask(attempt, task, index, prepared.path, state, base);
-      if ('status' in done) return done;
-      state = done;
-    }
+/** The tasks that have no checkpoint, and the tests of each step; null once all are done. */
+async function doTasks(bench: Bench): Promise<Conclusion | null> {
+  const { life, workstream } = bench.attempt;
+  const lastDone = workstream.tasks.findLastIndex(({ digest }) => bench.state.done.includes(digest));
+  for (const [index, { digest }] of workstream.tasks.entries()) {
+    if (life.interruption() !== null) return { status: 'interrupted' };
+    const finished = bench.state.done.includes(digest);
+    const ended = finished ? null : await doTask(bench, index);
+    if (ended !== null) return ended;
     // The tests of a step may have been cut off after its last checkpoint: those of the last finished one run again.
-    if (!finished || index === lastDone) {
-      const failure = await stepChecks(attempt, index + 1, prepared.path);
+    if (finished && index !== lastDone) continue;
+    for (const group of workstream.checks) {
+      if (group.step === null || group.afterTask !== index + 1) continue;
+      const failure = await verify(bench, group);
       if (failure !== null) return failure;
     }
   }
-  return conclude(attempt, state, prepared.path);
-}
-
-function progressOf(attempt: Attempt, state: CheckpointState): string {
-  const { tasks } = attempt.workstream;
-  return `${tasks.filter(({ digest }) => state.done.includes(digest)).length}/${tasks.length}`;
+  return null;
 }
 
 /** Runs `setup`; what it leaves untracked is kept out of every commit. */
@@ -110,109 +101,33 @@ async function setUp(attempt: Attempt, worktree: string): Promise<Conclusion | n
   return null;
 }
 
-/** Runs one task and commits its checkpoint: the next state, or how the workstream ended. */
-async function doTask(
-  attempt: Attempt,
-  task: PlannedTask,
-  index: number,
-  worktree: string,
-  previous: CheckpointState,
-  base: string,
-): Promise<CheckpointState | Conclusion> {
-  const { workstream, reporter, plan } = attempt;
-  const [tool] = toolsFor(task, workstream.tool, plan.options.tool);
-  const adapter = adapterNamed(tool ?? '');
-  await reporter.progress({ current_task: taskText(task), tool: tool ?? null });
-  if (adapter === null) {
-    const hint = 'This version of orch carries out `{run: …}` tasks; agents come next.';
-    const reason = { code: 'not_installed', message: `there is no tool ${JSON.stringify(tool)}`, hint };
-    return { status: 'failed', exitCode: null, signal: null, reason };
-  }
-  process.stdout.write(`orch: task ${index + 1}/${workstream.tasks.length}: ${taskText(task)}\n`);
-  const before = logSizes();
-  const begun = performance.now();
-  const supervision = supervisionOf(attempt, taskTimeoutMs(attempt, task.timeoutMs));
-  failpoint('worker.tool.before');
-  const result = await adapter.run(toolRequest(attempt, task, worktree, supervision));
-  failpoint('worker.tool.after');
-  const after = logSizes();
-  const toolRun: ToolRun = {
-    task: index + 1,
-    tool: adapter.name,
-    outcome: result.outcome,
-    seconds: Math.round(performance.now() - begun) / 1000,
-    exit_code: result.exitCode,
-    tokens: result.usage === null ? null : result.usage.tokensIn + result.usage.tokensOut,
-    cost: result.usage?.costUsd ?? null,
-    log: [before.out, after.out],
-    err: [before.err, after.err],
-  };
-  if (result.outcome !== 'done' && result.outcome !== 'no_change') {
-    await noteRun(attempt, toolRun);
-    if (result.outcome === 'killed') return { status: 'interrupted' };
-    const { exitCode, signal } = result;
-    const message = `task ${index + 1}, ${quote(taskText(task))}: ${result.message}`;
-    return {
-      status: endOf(result.outcome),
-      exitCode,
-      signal,
-      reason: { code: result.outcome, message, hint: retryHint(attempt.workstream) },
-    };
-  }
-  const { head, state } = await saveTask(attempt, { task, toolRun, worktree, previous, base });
-  failpoint('worker.checkpoint.made');
-  // The commit is durable before the record names it.
-  await reporter.progress({ head, progress: progressOf(attempt, state) });
-  failpoint('worker.checkpoint.told');
-  return state;
-}
-
-const endOf = (outcome: Outcome): 'failed' | 'timed_out' =>
-  outcome === 'timeout' || outcome === 'stalled' ? 'timed_out' : 'failed';
-
-async function stepChecks(attempt: Attempt, afterTask: number, worktree: string): Promise<Conclusion | null> {
-  const groups = attempt.workstream.checks.filter(
-    (group) => group.step !== null && group.afterTask === afterTask,
-  );
-  for (const group of groups) {
-    const failure = await judgeChecks(attempt, group, worktree);
-    if (failure !== null) return failure;
-  }
-  return null;
-}
-
-async function judgeChecks(
-  attempt: Attempt,
-  group: Attempt['workstream']['checks'][number],
-  worktree: string,
-): Promise<Conclusion | null> {
-  const failures = await runChecks(attempt, group, worktree);
-  const [first] = failures;
-  if (first === undefined) return null;
-  if (first.code === 'killed') return { status: 'interrupted' };
-  const code = failures.every((failure) => failure.code === 'not_installed')
-    ? 'not_installed'
-    : 'verify_failed';
-  const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
-  const message = `acceptance test ${quote(first.text)}: ${first.message}${more}`;
-  const outside = attempt.workstream.scope === 'enforce' ? scopeReason(attempt) : null;
-  const hint = outside === null ? retryHint(attempt.workstream) : `${outside.message}. ${outside.hint}`;
-  return { status: 'failed', exitCode: 1, signal: null, reason: { code, message, hint } };
-}
-
-async function conclude(attempt: Attempt, state: CheckpointState, worktree: string): Promise<Conclusion> {
+async function conclude(bench: Bench): Promise<Conclusion> {
+  const { attempt } = bench;
   for (const group of attempt.workstream.checks.filter(({ step }) => step === null)) {
     if (attempt.life.interruption() !== null) return { status: 'interrupted' };
-    const failure = await judgeChecks(attempt, group, worktree);
+    const failure = await verify(bench, group);
     if (failure !== null) return failure;
   }
-  const head = state.tip ?? attempt.reporter.record().head;
-  if (head === null) throw new Error(`${attempt.workstream.id} has no head`);
+  const head = headNow(attempt);
   const verified = attempt.reporter.record().checks.some(({ passed }) => passed === true);
-  const outside = scopeReason(attempt);
+  const outside = await sideReason(attempt);
   if (verified) return { status: 'completed', head, reason: outside };
+  if (await isUnchanged(bench, head)) return nothingDone(attempt, outside);
   const hint = 'Give it an acceptance test `{run: "…"}` to be sure.';
   const more = outside === null ? '' : `; ${outside.code}: ${outside.message}`;
   const message = `no acceptance test that is a command passed${more}`;
   return { status: 'completed', head, reason: { code: 'unverified', message, hint } };
+}
+
+/** True where agents were asked for changes and the files are those of the base. */
+async function isUnchanged({ attempt, base }: Bench, head: string): Promise<boolean> {
+  if (attempt.workstream.tasks.every(({ kind }) => kind === 'run')) return false;
+  return (await treeOf(attempt.root, head)) === (await treeOf(attempt.root, base));
+}
+
+function nothingDone(attempt: Attempt, outside: Reason | null): Conclusion {
+  const more = outside === null ? '' : `; ${outside.message}`;
+  const message = `no task changed anything, and no acceptance test that is a command says that this is right${more}`;
+  const hint = `Look at \`orch logs ${attempt.workstream.id}\` for what the tools said; reword the tasks, or give it an acceptance test \`{run: "…"}\`.`;
+  return { status: 'failed', exitCode: 1, signal: null, reason: { code: 'no_change', message, hint } };
 }

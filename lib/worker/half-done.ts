@@ -1,5 +1,6 @@
 import { messageOf } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
+import { takeBackFiles } from '../git/put-back.ts';
 import { salvage } from '../git/salvage.ts';
 import { audit } from '../store/events.ts';
 import type { Attempt } from './attempt.ts';
@@ -10,8 +11,11 @@ import type { Attempt } from './attempt.ts';
  * Where it fails the edits stay in the worktree, and the next attempt salvages them before it touches anything.
  */
 export async function salvageHalfDone(attempt: Attempt): Promise<string | null> {
-  const { root, number, workstream, actor, excluded } = attempt;
+  const { root, number, workstream, actor, excluded, reporter } = attempt;
   try {
+    // Cut off in the middle of a check: what was put there for it is nobody's edit.
+    const { head } = reporter.record();
+    if (head !== null) await takeBackFiles(root, workstream.id, head);
     const why = 'the attempt ended before its task was done';
     failpoint('worker.salvage.before');
     const commit = await salvage({ root, id: workstream.id, attempt: number, why, exclude: excluded });

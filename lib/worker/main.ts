@@ -6,6 +6,7 @@ import { startOrchestrator } from '../process/background.ts';
 import { passGate, watchParent } from '../process/gate.ts';
 import { killKin } from '../process/kill.ts';
 import { ENV, heartbeatPath, orchestratorLogPath, pidPath, stopPath } from '../protocol/layout.ts';
+import { DEFAULT_LOG_LIMITS } from '../protocol/log-parts.ts';
 import { hintOfCrash, type Reason } from '../protocol/status.ts';
 import type { RecordEvent } from '../protocol/transitions.ts';
 import { type Actor, audit, recordHistory } from '../store/events.ts';
@@ -19,11 +20,13 @@ import { limitsFor, sandboxFor } from '../tools/choose.ts';
 import { makeEnclose } from '../tools/enclose.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
 import { type Attempt, kinOf } from './attempt.ts';
-import { type Conclusion, carryOut } from './carry-out.ts';
+import { carryOut } from './carry-out.ts';
+import type { Conclusion } from './conclusion.ts';
 import { salvageHalfDone } from './half-done.ts';
 import { beginLife, type Interruption, type Life } from './life.ts';
 import { logSizes } from './log.ts';
 import { makeReporter } from './report.ts';
+import { keepLogsBounded } from './rotation.ts';
 
 /**
  * The detached program: `node worker.js <id> <attempt> <token>`. It waits at the gate until its record is written,
@@ -66,6 +69,7 @@ async function main(): Promise<number> {
   const life = beginLife(root, id, lease, { heartbeatMs, timeoutMs, startedAt });
   if (early !== null) life.interrupt({ cause: 'terminated', signal: early });
   if (begun.record.mode === 'attached') watchParent(() => life.interrupt({ cause: 'parent_lost' }));
+  const logs = keepLogsBounded(root, id, plan.options.logs ?? DEFAULT_LOG_LIMITS, actor);
   const sizes = logSizes();
   recordHistory(root, id, {
     entry: 'attempt',
@@ -104,6 +108,7 @@ async function main(): Promise<number> {
   if (event === null) return EXIT_CODE.LEASE_LOST;
   failpoint('worker.rest.end');
   await endWhatIsLeft(attempt);
+  await logs.end();
   failpoint('worker.word.before');
   await reporter.end(event);
   failpoint('worker.word.after');

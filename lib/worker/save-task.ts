@@ -1,26 +1,65 @@
+import { failpoint } from '../failpoint.ts';
 import type { Outside } from '../git/border.ts';
-import type { CheckpointState } from '../git/chain.ts';
+import { type CheckpointState, withCheckpoint } from '../git/chain.ts';
 import { type Checkpoint, commitCheckpoint } from '../git/checkpoint.ts';
 import { type PlannedTask, taskText } from '../protocol/plan.ts';
-import type { ToolRun } from '../protocol/status.ts';
+import type { StatusRecord, ToolRun } from '../protocol/status.ts';
 import type { Progress } from '../protocol/transitions.ts';
 import { audit, recordHistory } from '../store/events.ts';
+import type { ToolUsage } from '../tools/adapter.ts';
 import type { Attempt } from './attempt.ts';
+import { type Bench, progressOf } from './bench.ts';
 import { scopeOf, tellOutside } from './scope.ts';
 
-export type DoneTask = {
+type DoneTask = {
   task: PlannedTask;
   toolRun: ToolRun;
   worktree: string;
   previous: CheckpointState;
   base: string;
+  /** Of an agent. */
+  agent?: {
+    said: RunNote;
+    /** From 1, where it mends what has a checkpoint. */
+    repair: number | null;
+    /** The run was told of before. */
+    isNoted: boolean;
+  };
 };
 
+/** What a run of an agent tells beyond what the record has room for. */
+type RunNote = { message: string; usage: ToolUsage | null };
+
 /** Writes a run of a tool into the history and, with `patch`, into the record. */
-export async function noteRun(attempt: Attempt, run: ToolRun, patch: Progress = {}): Promise<void> {
+export async function noteRun(
+  attempt: Attempt,
+  run: ToolRun,
+  patch: Progress = {},
+  said: RunNote | null = null,
+): Promise<void> {
   const { root, number, reporter, workstream } = attempt;
-  recordHistory(root, workstream.id, { entry: 'tool_run', attempt: number, ...run });
-  await reporter.progress({ ...patch, tool_runs: [...reporter.record().tool_runs, run] });
+  const { usage = null, message } = said ?? {};
+  const told = said === null ? {} : { message, usage: usage === null ? null : usageOf(usage) };
+  recordHistory(root, workstream.id, { entry: 'tool_run', attempt: number, ...run, ...told });
+  const record = reporter.record();
+  const sum = usage === null ? {} : { usage: addUsage(record.usage, usage) };
+  await reporter.progress({ ...patch, ...sum, tool_runs: [...record.tool_runs, run] });
+}
+
+type Usage = NonNullable<StatusRecord['usage']>;
+
+const usageOf = ({ tokensIn, tokensOut, costUsd }: ToolUsage): Usage => ({
+  tokens_in: tokensIn,
+  tokens_out: tokensOut,
+  cost_usd: costUsd,
+});
+
+/** A run whose tool does not tell its cost adds none: the sum is what is known. */
+function addUsage(sum: Usage | null, more: ToolUsage): Usage {
+  const { tokens_in, tokens_out, cost_usd } = usageOf(more);
+  if (sum === null) return { tokens_in, tokens_out, cost_usd };
+  const cost = sum.cost_usd === null && cost_usd === null ? null : (sum.cost_usd ?? 0) + (cost_usd ?? 0);
+  return { tokens_in: sum.tokens_in + tokens_in, tokens_out: sum.tokens_out + tokens_out, cost_usd: cost };
 }
 
 /**
@@ -28,18 +67,37 @@ export async function noteRun(attempt: Attempt, run: ToolRun, patch: Progress = 
  * kept first. The record tells of the run before the checkpoint is there: killed in between, the task runs again
  * and is told of anew; the other way round, a violation would be lost.
  */
-export async function saveTask(
+async function saveTask(
   attempt: Attempt,
-  { task, toolRun, worktree, previous, base }: DoneTask,
+  { task, toolRun, worktree, previous, base, agent }: DoneTask,
 ): Promise<{ head: string; state: CheckpointState }> {
   const { root, run, number, workstream } = attempt;
   const scope = scopeOf(workstream);
-  let isNoted = false;
+  let isNoted = agent?.isNoted === true;
+  const repair = agent?.repair ?? null;
+  const work = {
+    ...(agent === undefined ? {} : { tool: toolRun.tool }),
+    ...(repair === null ? {} : { repair }),
+  };
   const note = async (outside: readonly Outside[], salvaged: string | null): Promise<void> => {
-    isNoted = true;
     const isTaken = scope?.takesOut === true && outside.length > 0;
-    const patch = scope ? tellOutside(attempt, toolRun.task, outside, isTaken ? salvaged : null) : {};
-    await noteRun(attempt, isTaken ? { ...toolRun, outcome: 'scope_violation' } : toolRun, patch);
+    const found = {
+      number: toolRun.task,
+      outside,
+      commit: isTaken ? salvaged : null,
+      isMore: repair !== null,
+    };
+    const patch = scope ? tellOutside(attempt, found) : {};
+    const wasNoted = isNoted;
+    isNoted = true;
+    if (wasNoted) await attempt.reporter.progress(patch);
+    else
+      await noteRun(
+        attempt,
+        isTaken ? { ...toolRun, outcome: 'scope_violation' } : toolRun,
+        patch,
+        agent?.said,
+      );
   };
   try {
     const committed = await commitCheckpoint({
@@ -52,6 +110,7 @@ export async function saveTask(
       taskCount: workstream.tasks.length,
       digest: task.digest,
       subject: taskText(task),
+      ...work,
       previous,
       base,
       exclude: attempt.excluded,
@@ -59,10 +118,10 @@ export async function saveTask(
       beforeMove: ({ outside, salvaged }) => note(outside, salvaged),
     });
     auditSalvage(attempt, committed);
-    const done = [...previous.done, task.digest];
-    return { head: committed.commit, state: { tip: committed.commit, base, done } };
+    const { commit } = committed;
+    return { head: commit, state: withCheckpoint(previous, { commit, base, digest: task.digest, ...work }) };
   } catch (error) {
-    if (!isNoted) await noteRun(attempt, toolRun);
+    if (!isNoted) await noteRun(attempt, toolRun, {}, agent?.said);
     throw error;
   }
 }
@@ -78,4 +137,20 @@ function auditSalvage(attempt: Attempt, { salvaged, strayRefs, nested }: Checkpo
     const why = `a tool left its branch or made ${what} of its own: ${names.join(', ')}`;
     audit(root, actor, { ...event, why, [what]: names });
   }
+}
+
+/** Commits the checkpoint; the commit is durable before the record names it. */
+export async function commitTask(
+  bench: Bench,
+  task: PlannedTask,
+  toolRun: ToolRun,
+  agent?: DoneTask['agent'],
+): Promise<void> {
+  const { attempt, worktree, state: previous, base } = bench;
+  const done = { task, toolRun, worktree, previous, base, ...(agent === undefined ? {} : { agent }) };
+  const { head, state } = await saveTask(attempt, done);
+  bench.state = state;
+  failpoint('worker.checkpoint.made');
+  await attempt.reporter.progress({ head, progress: progressOf(bench) });
+  failpoint('worker.checkpoint.told');
 }

@@ -26,36 +26,44 @@ export function scopeOf({ scope, files_scope, files_create }: PlannedWorkstream)
   return { isInside: scopeMatcher([...files_scope, ...files_create]), takesOut: scope === 'enforce' };
 }
 
-/** Tells of what task `number` changed outside the scope, and returns what the record is to say of it. */
+/**
+ * Tells of what task `number` changed outside the scope, and returns what the record is to say of it. `isMore`: by a
+ * repair, beside what the task itself changed there.
+ */
 export function tellOutside(
   attempt: Attempt,
-  number: number,
-  outside: readonly Outside[],
-  commit: string | null,
+  found: { number: number; outside: readonly Outside[]; commit: string | null; isMore: boolean },
 ): Progress {
+  const { number, outside, commit, isMore } = found;
   const { root, workstream, actor } = attempt;
   if (outside.length > 0) {
     const many = outside.length === 1 ? '1 path' : `${outside.length} paths`;
     const what = commit === null ? 'left as it is' : `kept in ${commit.slice(0, 12)}`;
     const why = `task ${number} changed ${many} outside the scope, ${what}: ${namesOf(outside)}`;
-    const found = { task: number, commit, paths_total: outside.length };
+    const told = { task: number, commit, paths_total: outside.length };
     const cut = (most: number): Outside[] => outside.slice(0, most).map(shorten);
     process.stderr.write(`orch: ${why}\n`);
     recordHistory(root, workstream.id, {
       entry: 'scope_violation',
       attempt: attempt.number,
-      ...found,
+      ...told,
       paths: cut(IN_HISTORY),
     });
     const event = { event: 'scope_violation', workstream: workstream.id, why } as const;
-    audit(root, actor, { ...event, ...found, paths: cut(IN_EVENT) });
+    audit(root, actor, { ...event, ...told, paths: cut(IN_EVENT) });
   }
-  return violationsAfter(attempt.reporter.record(), number, outside);
+  return violationsAfter(attempt.reporter.record(), number, outside, isMore);
 }
 
 /** A task that was cut off and ran again is told of once: what is true of its last run. */
-function violationsAfter(record: StatusRecord, task: number, outside: readonly Outside[]): Progress {
-  const others = record.violations.filter((one) => one.task !== task);
+function violationsAfter(
+  record: StatusRecord,
+  task: number,
+  outside: readonly Outside[],
+  isMore: boolean,
+): Progress {
+  const isAgain = ({ path }: Outside): boolean => !isMore || outside.some((one) => one.path === path);
+  const others = record.violations.filter((one) => one.task !== task || !isAgain(one));
   const before = totalOf(record) - (record.violations.length - others.length);
   const all = [...others, ...outside.map((one) => ({ task, ...shorten(one) }))];
   return { violations: all.slice(0, IN_RECORD), violations_total: before + outside.length };

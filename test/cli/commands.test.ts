@@ -2,10 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { StatusList } from '../../lib/orchestrate/poll.ts';
-import { errPath, historyPath, orchestratorPath, outPath } from '../../lib/protocol/layout.ts';
+import { errPath, historyPath, logLockPath, orchestratorPath, outPath } from '../../lib/protocol/layout.ts';
 import { recordHistory } from '../../lib/store/events.ts';
+import { logicalSize } from '../../lib/store/log-files.ts';
+import { rotateIfDue } from '../../lib/store/rotate.ts';
 import { writeHold } from '../../lib/store/signs.ts';
 import {
   completed,
@@ -141,18 +144,21 @@ describe('orch logs', () => {
     return putRecord(root, 'A', { ...completed, last_update: 1 }).then(() => root);
   }
 
-  it('prints the bytes as they are, all or the last lines of a big file', async () => {
+  it('prints the bytes as they are with --raw, all or the last lines of a big file', async () => {
     const lines = Array.from({ length: 40_000 }, (_, number) => `line ${number} \u001b[31mö\u001b[0m\u0007`);
+    const plain = lines.map((line) => line.replaceAll(/\u001b\[\d+m/g, ''));
     const root = await rootWithLog(`${lines.join('\n')}\n`);
-    const all = await orch('logs', 'A', '--root', root);
+    const all = await orch('logs', 'A', '--raw', '--root', root);
     expect(all).toMatchObject({ code: 0, stderr: '' });
     expect(all.stdout === `${lines.join('\n')}\n`).toBe(true);
+    // In a pipe, without the escape sequences.
+    expect((await orch('logs', 'A', '--root', root)).stdout === `${plain.join('\n')}\n`).toBe(true);
     const last = async (count: string) => (await orch('logs', 'A', '-n', count, '--root', root)).stdout;
-    expect(await last('2')).toBe(`${lines.slice(-2).join('\n')}\n`);
-    expect(await last('9000')).toBe(`${lines.slice(-9_000).join('\n')}\n`);
+    expect(await last('2')).toBe(`${plain.slice(-2).join('\n')}\n`);
+    expect(await last('9000')).toBe(`${plain.slice(-9_000).join('\n')}\n`);
     expect(await last('0')).toBe('');
     appendFileSync(outPath(root, 'A'), 'no end of line');
-    expect(await last('2')).toBe(`${lines.at(-1)}\nno end of line`);
+    expect(await last('2')).toBe(`${plain.at(-1)}\nno end of line`);
     const json = (await orch('logs', 'A', '-n', '1', '--json', '--root', root)).stdout;
     expect(JSON.parse(json)).toMatchObject({ workstream: 'A', stream: 'stdout', line: 'no end of line' });
   });
@@ -204,6 +210,83 @@ describe('orch logs', () => {
     appendFileSync(outPath(root, 'A'), 'last word\n');
     expect(await following.code).toBe(0);
     expect(following.stdout()).toBe('first line\nsecond\nrotated\nlast word\n');
+  });
+
+  it('prints several with their ids before each line, masked, and all where none is named', async () => {
+    const root = await rootWithLog('one\nexport API_KEY=hunter2hunter2\nno end');
+    await putRecord(root, 'longer-id', { ...completed, last_update: 1 });
+    writeFileSync(outPath(root, 'longer-id'), '\u001b[31mred\u001b[0m\n\u001b]0;title\u0007two\n');
+    await putRecord(root, 'silent', { ...completed, last_update: 1 });
+    const all = await orch('logs', '--root', root);
+    expect(all).toMatchObject({ code: 0, stderr: '' });
+    expect(all.stdout.split('\n').sort()).toEqual([
+      '',
+      'A         | export API_KEY=****',
+      'A         | no end',
+      'A         | one',
+      'longer-id | red',
+      'longer-id | two',
+    ]);
+    expect(
+      (await orch('logs', 'longer-id', 'A', '-n', '1', '--root', root)).stdout.split('\n').sort(),
+    ).toEqual(['', 'A         | no end', 'longer-id | two']);
+    const json = (await orch('logs', '--json', '-n', '1', '--root', root)).stdout.trim().split('\n');
+    expect(
+      json
+        .map((line) => JSON.parse(line))
+        .map(({ workstream }) => workstream)
+        .sort(),
+    ).toEqual(['A', 'longer-id']);
+    expect((await orch('logs', '--raw', '--root', root)).code).toBe(2);
+    expect((await orch('logs', 'A', 'B', '--root', root)).code).toBe(3);
+  });
+
+  it('reads on across a rotation, finds attempts in parts, and tells what is gone', async () => {
+    const root = await rootWithLog('');
+    const line = (attempt: number, at: number): string => `attempt ${attempt} line ${at}\n`;
+    const limits = { maxBytes: 8000, keep: 1, totalBytes: 1e9 };
+    for (const attempt of [1, 2, 3]) {
+      recordHistory(root, 'A', { entry: 'attempt', attempt, log: logicalSize(root, 'A', 'stdout'), err: 0 });
+      for (let at = 0; at < 300; at += 1) appendFileSync(outPath(root, 'A'), line(attempt, at));
+      if (attempt < 3)
+        await rotateIfDue(outPath(root, 'A'), logLockPath(root, 'A'), { ...limits, keep: attempt });
+    }
+    const second = await orch('logs', 'A', '--attempt', '2', '--root', root);
+    expect(second.stdout).toBe(Array.from({ length: 300 }, (_, at) => line(2, at)).join(''));
+    expect((await orch('logs', 'A', '--attempt', '2', '-n', '1', '--root', root)).stdout).toBe(line(2, 299));
+    expect((await orch('logs', 'A', '-n', '301', '--root', root)).stdout.startsWith(line(2, 299))).toBe(true);
+    appendFileSync(outPath(root, 'A'), 'x\n'.repeat(2000));
+    await rotateIfDue(outPath(root, 'A'), logLockPath(root, 'A'), limits);
+    const first = await orch('logs', 'A', '--attempt', '1', '--root', root);
+    expect([first.code, first.stdout]).toEqual([0, '']);
+    expect(first.stderr).toContain('are gone');
+    expect((await orch('logs', 'A', '--attempt', '1', '--quiet', '--root', root)).stderr).toBe('');
+  });
+
+  it('follows all of them, those that begin later too, and ends quietly where its reader has enough', async () => {
+    const root = makeRoot();
+    const worker = await startWorker();
+    await putRecord(root, 'A', workedOn(worker));
+    const following = start(['logs', '-f', '--root', root]);
+    writeFileSync(outPath(root, 'A'), 'first\n');
+    await until('the first', () => following.stdout().includes('A | first\n'));
+    await putRecord(root, 'B', workedOn(worker));
+    writeFileSync(outPath(root, 'B'), 'second\nhalf a');
+    await until('the second', () => following.stdout().includes('B | second\n'));
+    appendFileSync(outPath(root, 'A'), 'third\n');
+    await until('the third', () => following.stdout().includes('A | third\n'));
+    expect(following.stdout()).not.toContain('half a');
+    await putRecord(root, 'A', completed);
+    await putRecord(root, 'B', completed);
+    expect(await following.code).toBe(0);
+    expect(following.stdout().endsWith('B | half a\n')).toBe(true);
+    writeFileSync(outPath(root, 'A'), 'x\n'.repeat(3_000_000));
+    const { stdout, exitCode, stderr } = await execa(
+      'sh',
+      ['-c', '"$0" "$1" logs A --root "$2" | head -n 1', process.execPath, join(dist, 'orch.js'), root],
+      { reject: false },
+    );
+    expect([stdout.trim(), exitCode, stderr]).toEqual(['x', 0, '']);
   });
 
   it('stops following on Ctrl+C with 130, and by itself where nobody is left to write', async () => {
@@ -289,7 +372,7 @@ describe('bad usage', () => {
     const root = makeRoot();
     await putRecord(root, 'A', completed);
     expect(await orch('wait', '--timeout', 'soon', '--root', root)).toMatchObject({ code: 2, stdout: '' });
-    expect(await orch('logs', '--root', root)).toMatchObject({ code: 2, stdout: '' });
+    expect(await orch('worker', '--root', root)).toMatchObject({ code: 2, stdout: '' });
     expect(await orch('status', '--root', join(makeFolder(), 'absent'))).toMatchObject({
       code: 2,
       stdout: '',

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ageText, changeLine, renderStatus } from '../../lib/cli/render.ts';
-import { harmless } from '../../lib/cli/render-log.ts';
+import { harmless, withoutSequences } from '../../lib/cli/render-log.ts';
 import { cells, cutCells, wrapCells } from '../../lib/cli/table.ts';
 import { pollStatus } from '../../lib/orchestrate/poll.ts';
 import { recordPath } from '../../lib/protocol/layout.ts';
@@ -111,6 +111,22 @@ describe('texts', () => {
     expect(harmless('\u001b[31mred\u001b[0m\tx\r\ny\n', true)).toBe('\u001b[31mred\u001b[0m\tx\ny\n');
     expect(harmless('\u001b[31mred\u001b[0m', false)).toBe('red');
     expect(harmless('\u001b[2Ja\rb\u001b]0;t\u0007\u009b2J', true)).not.toMatch(CONTROL);
+  });
+
+  it('takes escape sequences out for pipes, and nothing else', () => {
+    for (const [text, plain] of [
+      ['\u001b[1;31mred\u001b[0m\u0007 \u001b[2K\u001b[?25lx', 'red\u0007 x'],
+      ['\u001b]0;title\u0007a\u001b]8;;http://x\u001b\\link\u001b]8;;\u001b\\', 'alink'],
+      ['\u009b31mred\u001b(B', 'red'],
+      ['no sequence [31m here', 'no sequence [31m here'],
+      ['\u001b]never ended', '\u001b]never ended'],
+    ] as const)
+      expect(withoutSequences(text)).toBe(plain);
+    for (const unit of ['\u001b]', '\u001b[', '\u001b[1', '\u001bP', '\u009b;']) {
+      const begun = performance.now();
+      withoutSequences(unit.repeat(300_000));
+      expect(performance.now() - begun).toBeLessThan(5_000);
+    }
   });
 
   it('knows which id a person meant', () => {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmod, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readCheckpoints } from '../../lib/git/chain.ts';
+import { NONE, readCheckpoints } from '../../lib/git/chain.ts';
 import { git } from '../../lib/git/run.ts';
 import { checkpointMessage, readTrailers } from '../../lib/git/trailers.ts';
 import {
@@ -71,6 +71,7 @@ describe('commitCheckpoint', () => {
       tip: two.commit,
       base: repo.base,
       done: ['digest-1', 'digest-2'],
+      work: new Map(['digest-1', 'digest-2'].map((digest) => [digest, { tool: null, repairs: 0 }])),
     });
   });
 
@@ -307,7 +308,7 @@ describe('commitCheckpoint', () => {
 describe('readCheckpoints', () => {
   test('refuses a ref that leads elsewhere, and a broken one', async () => {
     const repo = await repository();
-    expect(await readCheckpoints(repo.root, 'WS-1')).toEqual({ tip: null, base: null, done: [] });
+    expect(await readCheckpoints(repo.root, 'WS-1')).toEqual(NONE);
     await sh(repo.root, 'update-ref', 'refs/orch/checkpoint/WS-1', repo.base);
     await expect(readCheckpoints(repo.root, 'WS-1')).rejects.toMatchObject({ code: 'GIT_FAILED' });
     await put(repo.root, { '.git/refs/orch/checkpoint/WS-1': '' });

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withCheckpoint } from '../../lib/git/chain.ts';
 import { commitCheckpoint } from '../../lib/git/checkpoint.ts';
 import { prepareWorktree, removeWorktree } from '../../lib/git/worktree.ts';
 
@@ -32,7 +33,7 @@ async function commit(): Promise<void> {
       ...(what === 'scope' ? { scope } : {}),
     });
     process.stdout.write('made\n');
-    previous = { tip: made.commit, base, done: [...previous.done, digest] };
+    previous = withCheckpoint(previous, { commit: made.commit, base, digest });
   }
 }
 

@@ -1,7 +1,7 @@
 import { readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readCheckpoints } from '../../lib/git/chain.ts';
+import { NONE, readCheckpoints } from '../../lib/git/chain.ts';
 import { highestAttempt, salvage } from '../../lib/git/salvage.ts';
 import { removeWorktree } from '../../lib/git/worktree.ts';
 import {
@@ -51,7 +51,7 @@ describe('prepareWorktree', () => {
     const repo = await repository();
     const first = await prepare(repo);
     const path = join(repo.root, '.worktrees/WS-1');
-    const checkpointState = { tip: null, base: null, done: [] };
+    const checkpointState = NONE;
     expect(first).toEqual({
       path,
       head: repo.base,
@@ -125,9 +125,9 @@ describe('prepareWorktree', () => {
     const fresh = await prepare(repo, { base: later, attempt: 3, fresh: true });
     expect(fresh).toMatchObject({ head: later, checkpoint: { tip: null, done: [] } });
     expect(await reaches(repo.root, 'refs/orch/salvage/WS-1/2', one.commit)).toBe(true);
-    expect(await readCheckpoints(repo.root, 'WS-1')).toEqual({ tip: null, base: null, done: [] });
+    expect(await readCheckpoints(repo.root, 'WS-1')).toEqual(NONE);
     const next = await checkpoint({ ...repo, base: later }, path);
-    expect(await readCheckpoints(repo.root, 'WS-1')).toEqual({
+    expect(await readCheckpoints(repo.root, 'WS-1')).toMatchObject({
       tip: next.commit,
       base: later,
       done: ['digest-1'],

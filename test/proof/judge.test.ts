@@ -118,6 +118,22 @@ const BREAKS: [Guarantee, string, (evidence: Evidence) => void][] = [
   [3, 'a chain that breaks', (e) => Object.assign(chainOf(e, 'A'), { fault: 'it leads nowhere' })],
   [3, 'checkpoints beside the branch', (e) => Object.assign(chainOf(e, 'A'), { onBranch: false })],
   [3, 'a task saved twice', (e) => chainOf(e, 'A').checkpoints.push(the(chainOf(e, 'A').checkpoints.at(-1)))],
+  [
+    3,
+    'a repair of a task without a checkpoint',
+    (e) => {
+      const first = the(chainOf(e, 'A').checkpoints[0]);
+      chainOf(e, 'A').checkpoints.unshift({ ...first, commit: '1'.repeat(40), repair: 1 });
+    },
+  ],
+  [
+    3,
+    'a repair that is missing',
+    (e) => {
+      const last = the(chainOf(e, 'A').checkpoints.at(-1));
+      chainOf(e, 'A').checkpoints.push({ ...last, repair: 2 });
+    },
+  ],
   [3, 'checkpoints in a wrong order', (e) => chainOf(e, 'A').checkpoints.reverse()],
   [
     3,
@@ -324,6 +340,16 @@ describe('the judge of histories', () => {
     // It tells of all that the breaks below change.
     expect(evidence.records.map(({ parsed }) => parsed?.kind)).toEqual(Array(5).fill('record'));
     expect(evidence.ledger.length).toBeGreaterThan(40);
+  });
+
+  it('takes a repair for no task and no run of its own', () => {
+    const evidence = evidenceOf(STORIES);
+    const chain = chainOf(evidence, 'A');
+    const commit = 'd'.repeat(40);
+    chain.checkpoints.push({ ...the(chain.checkpoints.at(-1)), commit, repair: 1 });
+    chain.tip = commit;
+    edit(evidence, 'A', { head: commit });
+    expect(judge(evidence)).toEqual([]);
   });
 
   it('finds nothing in any sound one', () => {

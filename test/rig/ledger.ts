@@ -8,6 +8,8 @@ import { type Finished, isAlive, type Rig, signal, until } from './repository.ts
 const TOOLS = join(import.meta.dirname, '../fixtures/tools');
 
 export const tool = (name: string): string => join(TOOLS, name);
+/** A coding agent of the fixtures. */
+export const agent = (name: string): string => join(TOOLS, '../agents', name);
 
 /** A workstream of tasks of `step.sh`: `two:go` waits until `release(rig, 'go')`. */
 export function stepsOf(id: string, steps: readonly string[], fields: Record<string, unknown> = {}) {

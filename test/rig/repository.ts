@@ -88,7 +88,8 @@ export function rigAt(root: string, dist = DIST, enter: Enter = () => []): Rig {
     const [file, ...rest] = [...enter(root), process.execPath, join(dist, 'orch.js'), ...args];
     return execa(file ?? process.execPath, rest, {
       cwd: options.cwd ?? root,
-      env: personEnvironment(options.env),
+      // Limits of accounts are a user's: those of a test are its own.
+      env: personEnvironment({ ORCH_STATE_HOME: join(aside, 'state'), ...options.env }),
       extendEnv: false,
       reject: false,
       stdin: 'ignore',

@@ -1,13 +1,32 @@
-import { afterEach, expect, test } from 'vitest';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import { OrchError } from '../../lib/errors.ts';
 import { identify } from '../../lib/process/identity.ts';
 import type { Kin } from '../../lib/process/kin.ts';
 import { type Supervision, supervise } from '../../lib/tools/supervise.ts';
+import { treeStamp } from '../../lib/tools/tree-stamp.ts';
 import { isAlive, signal, until } from '../rig/repository.ts';
 
 /** The bounds of a tool that fall into moments when nobody seems to look. */
 
 const started: number[] = [];
+
+const folders: string[] = [];
+
+afterAll(async () => {
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+});
 
 afterEach(() => {
   for (const pid of started.splice(0)) signal(pid, 'SIGKILL');
@@ -40,8 +59,8 @@ function watch(stop: AbortSignal, more: Partial<Supervision> = {}): Supervision 
   };
 }
 
-const run = (supervision: Supervision, command: string) =>
-  supervise('/bin/sh', ['-c', command], { cwd: '/', env: { PATH: process.env['PATH'] ?? '' } }, supervision);
+const run = (supervision: Supervision, command: string, cwd = '/') =>
+  supervise('/bin/sh', ['-c', command], { cwd, env: { PATH: process.env['PATH'] ?? '' } }, supervision);
 
 test('a stop that comes while the kin of before are looked for is not lost', async () => {
   const stop = new AbortController();
@@ -59,6 +78,45 @@ test('a stop that comes while the kin of before are looked for is not lost', asy
   expect(started.filter(isAlive)).toEqual([]);
 });
 
+test('what it reads is a file, which ends; without one there is nothing to read', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'orch-stdin-'));
+  const file = join(folder, 'prompt');
+  const text = `${'a line\n'.repeat(30_000)}the end`;
+  writeFileSync(file, text);
+  const read = async (place: { stdinFile?: string }): Promise<string> => {
+    const env = { PATH: process.env['PATH'] ?? '', OUT: join(folder, 'out') };
+    const command = 'exec cat > "$OUT"';
+    const ended = await supervise(
+      '/bin/sh',
+      ['-c', command],
+      { cwd: '/', env, ...place },
+      watch(new AbortController().signal),
+    );
+    expect(ended).toMatchObject({ how: 'exit', exitCode: 0 });
+    return readFileSync(env.OUT, 'utf8');
+  };
+  try {
+    expect(await read({ stdinFile: file })).toBe(text);
+    expect(await read({})).toBe('');
+    symlinkSync(file, join(folder, 'link'));
+    await expect(read({ stdinFile: join(folder, 'link') })).rejects.toThrow('ELOOP');
+    const open = readdirSync('/proc/self/fd').flatMap((fd) => linkOf(`/proc/self/fd/${fd}`));
+    expect(open).not.toContain(file);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+/** The descriptor of the listing itself is gone by now. */
+function linkOf(path: string): string[] {
+  try {
+    return [readlinkSync(path)];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 test('where the kin cannot be seen any more, the tool does not outlive the error', async () => {
   const stop = new AbortController();
   const plain = watch(stop.signal, { stallMs: 2_000 });
@@ -74,4 +132,62 @@ test('where the kin cannot be seen any more, the tool does not outlive the error
   };
   await expect(run(supervision, 'exec sleep 20')).rejects.toThrow('cannot look');
   await until(() => !started.some(isAlive), { what: 'the tool to end', boundMs: 5_000 });
+});
+
+const program = (name: string): string => join(import.meta.dirname, '../fixtures/programs', name);
+
+async function workplace(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'orch-stall-'));
+  folders.push(folder);
+  await mkdir(join(folder, 'deep'));
+  return folder;
+}
+
+test('an event loop that only turns is a stall', async () => {
+  const supervision = watch(new AbortController().signal, { stallMs: 3_000 });
+  const ended = await run(
+    supervision,
+    `exec ${process.execPath} ${program('waits-for-ever.mjs')}`,
+    await workplace(),
+  );
+  expect(ended).toMatchObject({ how: 'stalled', exitCode: null });
+});
+
+test('whoever computes or changes files is at work, though it prints nothing', async () => {
+  const folder = await workplace();
+  const here = run(
+    watch(new AbortController().signal, { stallMs: 2_000 }),
+    `sh ${program('writes-quietly.sh')} ${folder} 60`,
+    folder,
+  );
+  const burner = run(
+    watch(new AbortController().signal, { stallMs: 2_000 }),
+    `exec ${process.execPath} -e 'const end = Date.now() + 6000; while (Date.now() < end);'`,
+    await workplace(),
+  );
+  expect(await here).toMatchObject({ how: 'exit', exitCode: 0 });
+  expect(await burner).toMatchObject({ how: 'exit', exitCode: 0 });
+});
+
+test('files elsewhere are no sign of work', async () => {
+  const supervision = watch(new AbortController().signal, { stallMs: 2_000 });
+  const command = `exec sh ${program('writes-quietly.sh')} ${await workplace()} 300`;
+  expect(await run(supervision, command, await workplace())).toMatchObject({ how: 'stalled' });
+});
+
+test('a stamp tells of a change anywhere below, and of none where there was none', async () => {
+  const folder = await workplace();
+  await writeFile(join(folder, 'deep/a.txt'), 'a');
+  await symlink('/', join(folder, 'root'));
+  const first = await treeStamp(folder);
+  expect(await treeStamp(folder)).toBe(first);
+  await mkdir(join(folder, '.git'));
+  await writeFile(join(folder, '.git/index'), 'x');
+  expect(await treeStamp(folder)).toBe(first);
+  await writeFile(join(folder, 'deep/a.txt'), 'b');
+  const second = await treeStamp(folder);
+  expect(second).not.toBe(first);
+  await rm(join(folder, 'deep/a.txt'));
+  expect(await treeStamp(folder)).not.toBe(second);
+  expect(await treeStamp(join(folder, 'nowhere'))).toBe('0 0 0');
 });

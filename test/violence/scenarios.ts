@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import type { AskedWorkstream } from '../../lib/proof/evidence.ts';
 import { parseLedger } from '../../lib/proof/ledger.ts';
 import { planOf, type Wish } from '../../lib/proof/material.ts';
 import { SCRIPTS } from '../../lib/proof/scripts.ts';
-import { killHard, orchestratorOf, tool } from '../rig/ledger.ts';
+import { agent, killHard, orchestratorOf, tool } from '../rig/ledger.ts';
 import { type Rig, until } from '../rig/repository.ts';
 
 /** Short lives of small plans in which, together, each failpoint is passed by each role that can pass it. */
@@ -29,6 +30,8 @@ export type Scenario = {
   inScopes?: boolean;
   /** The command stops what runs: some of it waits until `later`. */
   stops?: boolean;
+  /** What must hold in the end of a scenario whose tasks note nothing; else that is looked up in the ledger. */
+  holds?: (rig: Rig) => void;
   /** How a workstream may end without another word of a person; else all must complete. */
   ends?: readonly string[];
 };
@@ -88,6 +91,13 @@ const wild = (id: string, how: string, task: string) => ({
   acceptance_tests: [{ run: `grep -q whole ${task}.txt` }, { prose: 'It reads well.' }],
 });
 
+/** An agent edits and deletes tests: they are put back while the acceptance tests run. */
+const weakens = {
+  id: 'edits',
+  tasks: [{ prompt: 'Please behave: weakens-all as ever.' }],
+  acceptance_tests: [{ run: 'sh test/check.sh' }],
+};
+
 /** A record that is garbage, and a worktree that git was killed over. */
 async function litter(rig: Rig): Promise<void> {
   rig.write('.status/torn.json', '{"status": "runn');
@@ -114,6 +124,38 @@ async function deadOwner(rig: Rig): Promise<string[]> {
   return readdirSync(join(rig.root, '.status/_orchestrator.lock'));
 }
 
+const RULES = ['rate_limited', 'bad_edit'].map((outcome) => ({
+  outcome,
+  pattern: `^${outcome.toUpperCase()}`,
+}));
+const falters = (name: string) => ({
+  executable: '/bin/sh',
+  args: [tool('falters.sh'), name],
+  outcomes: RULES,
+});
+
+/** One has no key, one is limited and then gives bad edits, one does it by half, and mends it when told so. */
+const AGENTS = JSON.stringify({
+  heartbeat_interval: '500ms',
+  stop_grace: '10s',
+  tools: {
+    aider: { executable: tool('aider-without-key.sh'), model: 'openai/none' },
+    limited: falters('limited'),
+    mends: falters('mends'),
+  },
+  tool: ['aider', 'limited', 'mends'],
+});
+
+function expectMended(rig: Rig): void {
+  expect(rig.git('show', 'orch/agents:one.txt')).toBe('whole one\n');
+  expect(rig.git('ls-tree', '--name-only', 'orch/agents').split('\n')).not.toContain('half.txt');
+  expect(rig.git('rev-parse', 'refs/orch/checkpoint/agents')).toBe(rig.git('rev-parse', 'orch/agents'));
+  expect(rig.record('agents')).toMatchObject({ status: 'completed', progress: '1/1' });
+  // Commits and edits of runs that were not accepted are kept.
+  const kept = rig.git('log', '--format=%s', '--glob=refs/orch/salvage/agents/*');
+  expect(kept.split('\n')).toContain('half of it');
+}
+
 /** As `orch collect` will leave it. */
 async function merged(rig: Rig): Promise<void> {
   await rig.orch(['launch']);
@@ -121,6 +163,21 @@ async function merged(rig: Rig): Promise<void> {
   await until(() => rig.processes().length === 0, { what: 'all to end' });
   const path = join(rig.root, '.status/a.json');
   writeFileSync(path, readFileSync(path, 'utf8').replace('"completed"', '"merged"'));
+}
+
+/** Prints until its log was rotated twice by its worker: `keep: 0` empties a part, and removes the one before. */
+const loud = (id: string, task: string) => {
+  const isRotated = `ls "$ORCH_ROOT/.logs" | grep -q '^${id}.log.[1-9][0-9]*-[0-9]*$'`;
+  const print = "head -c 3000 /dev/zero | tr '\\0' x; echo";
+  const loop = `for i in $(seq 2000); do ${print}; [ $i -lt 50 ] || ! ${isRotated} || break; sleep 0.02; done`;
+  return { id, tasks: [{ run: `${loop}; sh ${tool('step.sh')} ${task}` }] };
+};
+
+/** A rotation whose maker died after the cut, and an audit trail that is due. */
+async function cutOff(rig: Rig): Promise<void> {
+  rig.write('.logs/loud.log.0-5.new', 'old.\n');
+  const line = { at: 1, actor: 'person:1', event: 'orchestrator', workstream: null, why: 'x'.repeat(1000) };
+  rig.write('.logs/_events.ndjson', `${JSON.stringify(line)}\n`.repeat(60));
 }
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -137,6 +194,54 @@ export const SCENARIOS: readonly Scenario[] = [
     workstreams: [wild('wild', 'tangle', 'one'), wild('torn', 'vanish', 'two')],
     files: { '.env': 'KEY=1\n', 'extra.txt': 'as it was\n' },
     prepare: litter,
+    command: ['launch'],
+  },
+  {
+    name: 'loud',
+    roles: ['_orchestrate', 'worker'],
+    workstreams: [loud('loud', 'one')],
+    files: {
+      'orch.config.json': JSON.stringify({
+        heartbeat_interval: '500ms',
+        stop_grace: '10s',
+        logs: { max_size: '64KB', keep: 0 },
+      }),
+    },
+    prepare: cutOff,
+    command: ['launch'],
+  },
+  {
+    name: 'agents',
+    roles: ['worker'],
+    workstreams: [
+      {
+        id: 'agents',
+        ...{ tasks: ['Write one.txt.'], acceptance_tests: [{ run: 'grep -q whole one.txt' }] },
+      },
+    ],
+    files: { 'orch.config.json': AGENTS },
+    prepare: async (rig) => {
+      mkdirSync(join(rig.aside, 'state/orch'), { recursive: true, mode: 0o700 });
+      writeFileSync(join(rig.aside, 'state/orch/limits.json'), 'garbage');
+    },
+    command: ['launch'],
+    holds: expectMended,
+  },
+  {
+    name: 'edits',
+    roles: ['worker'],
+    workstreams: [weakens],
+    files: {
+      'test/check.sh': 'grep -q right answer.txt\n',
+      'test/gone.test.sh': 'exit 1\n',
+      'package.json': '{"scripts": {"test": "sh test/check.sh"}}\n',
+      'orch.config.json': JSON.stringify({
+        heartbeat_interval: '500ms',
+        stop_grace: '10s',
+        tool: 'wild',
+        tools: { wild: { executable: '/bin/sh', args: [agent('misbehaves.sh')] } },
+      }),
+    },
     command: ['launch'],
   },
   {

@@ -104,8 +104,10 @@ async function expectGuarantees(
   await until(() => rig.processes().length === 0, { what: `no process of ${rig.root} to be left` });
   expectNoRubbish(rig);
   if (scenario.wishes === undefined) {
-    await expectAllDone(rig, ids);
-    expectContent(rig, scenario);
+    if (scenario.holds === undefined) {
+      await expectAllDone(rig, ids);
+      expectContent(rig, scenario);
+    } else scenario.holds(rig);
     expect(await snapshot(rig.root)).toEqual(before);
     return;
   }

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { OrchError } from '../../errors.ts';
 import { ENV } from '../../protocol/layout.ts';
 import { escapeControls, jsonLine } from '../../protocol/text.ts';
 import type { Check, Level } from '../doctor/check.ts';
@@ -6,7 +7,7 @@ import { examine } from '../doctor/examine.ts';
 import { screenOf } from '../render.ts';
 import type { Verb } from '../verb.ts';
 
-type Args = { chaos: boolean; minutes: number; seed: number | undefined };
+type Args = { chaos: boolean; agents: boolean; minutes: number; seed: number | undefined };
 
 const STYLES = { ok: 'green', warn: 'yellow', fail: 'red' } as const satisfies Record<Level, string>;
 
@@ -21,6 +22,11 @@ export const verb: Verb<Args> = {
         default: false,
         describe: 'Prove the guarantees here: kill what orch runs in temporary repositories, and look',
       })
+      .option('agents', {
+        type: 'boolean',
+        default: false,
+        describe: 'Try each coding tool that is found against a fake model server, in temporary repositories',
+      })
       .option('minutes', {
         type: 'number',
         default: 2,
@@ -29,11 +35,16 @@ export const verb: Verb<Args> = {
       })
       .option('seed', { type: 'number', requiresArg: true, describe: 'Repeats the decisions of a --chaos' })
       .example('$0 doctor --chaos', 'two minutes of violence in repositories of its own')
+      .example('$0 doctor --agents', 'does each coding tool do what orch expects of it? no model is asked')
       .example('$0 doctor', 'before a long night; exit code 1 where a check fails')
       .example('$0 doctor --quiet', 'only what is not well') as never,
   handle: async (args) => {
+    if (args.chaos && args.agents)
+      throw new OrchError('USAGE', '--chaos and --agents are two proofs', { hint: 'Give one of them.' });
     if (args.chaos) return (await import('../doctor/chaos.ts')).proveHere(args);
-    const checks = await examine(args.root ?? process.env[ENV.root] ?? '.');
+    const dir = args.root ?? process.env[ENV.root] ?? '.';
+    if (args.agents) return (await import('../doctor/agents.ts')).probeAgents({ ...args, root: dir });
+    const checks = await examine(dir);
     if (args.json) process.stdout.write(jsonLine({ schema: 'orch.doctor/1', checks }));
     else show(checks, args.quiet, screenOf(args.color).color);
     return checks.some(({ level }) => level === 'fail') ? 1 : 0;

@@ -1,157 +1,149 @@
 import { OrchError } from '../../errors.ts';
 import { knownIds, pollStatus } from '../../orchestrate/poll.ts';
-import {
-  attemptRange,
-  attemptStarts,
-  copyLog,
-  type LogRange,
-  type LogStream,
-  logPath,
-  openLog,
-  tailStart,
-  watchLog,
-} from '../../store/log-files.ts';
-import { lookUntil } from '../follow.ts';
+import type { LogRange, LogStream } from '../../store/log-files.ts';
+import { followLogs, showAll } from '../follow-logs.ts';
 import { interruptSignal } from '../interrupt.ts';
-import { noWorkstream } from '../known.ts';
-import { countOption } from '../options.ts';
-import { screenOf } from '../render.ts';
-import { jsonSink, type LogSink, rawSink, terminalSink } from '../render-log.ts';
+import { noWorkstream, requireShown } from '../known.ts';
+import { type LogSource, noAttempt, openSource, rangeOfAttempt } from '../log-source.ts';
+import { countOption, type GlobalOptions } from '../options.ts';
+import { painter, screenOf } from '../render.ts';
+import { jsonSink, type LogSink, newSheet, rawSink, textSink } from '../render-log.ts';
 import { findState } from '../root.ts';
+import { cells, cutCells } from '../table.ts';
 import type { Verb } from '../verb.ts';
 
 type LogsArgs = {
-  id: string;
+  id: string[] | undefined;
   follow: boolean;
   lines: number | undefined;
   stderr: boolean;
   attempt: number | undefined;
+  raw: boolean;
 };
 
 export const verb: Verb<LogsArgs> = {
-  command: 'logs <id>',
-  describe: 'Print what a worker and its tools wrote',
+  command: 'logs [id..]',
+  describe: 'Print what workers and their tools wrote',
   builder: (yargs) =>
     yargs
-      .positional('id', { type: 'string', demandOption: true, describe: 'The workstream' })
-      .option('follow', { alias: 'f', type: 'boolean', default: false, describe: 'Go on until it is final' })
-      .option('lines', { alias: 'n', type: 'number', requiresArg: true, describe: 'Only the last N lines' })
+      .positional('id', { type: 'string', array: true, describe: 'The workstreams (default: all)' })
+      .option('follow', {
+        alias: 'f',
+        type: 'boolean',
+        default: false,
+        describe: 'Go on until all are final',
+      })
+      .option('lines', {
+        alias: 'n',
+        type: 'number',
+        requiresArg: true,
+        describe: 'Only the last N lines of each',
+      })
       .option('stderr', { type: 'boolean', default: false, describe: 'What went to stderr' })
       .option('attempt', { type: 'number', requiresArg: true, describe: 'Only what attempt N wrote' })
+      .option('raw', {
+        type: 'boolean',
+        default: false,
+        describe: 'The bytes as they are: nothing masked, stripped or escaped',
+      })
       .example('$0 logs WS-001 -f', 'watch a worker')
-      .example('$0 logs WS-001 --attempt 1 -n 20', 'how the first attempt ended'),
+      .example('$0 logs -f -n 5', 'watch all of them, each from its last 5 lines on')
+      .example('$0 logs WS-001 --attempt 1 -n 20', 'how the first attempt ended') as never,
   async handle(args) {
     const lines = args.lines === undefined ? null : countOption('lines', args.lines, 0);
     const root = await findState(args.root);
-    const { id } = args;
-    const known = knownIds(root);
-    if (!known.includes(id)) throw noWorkstream(id, known);
+    const named = [...new Set(args.id ?? [])];
+    const ids = await idsOf(root, named);
+    refuseMixture(args, ids);
+    const signal = interruptSignal();
     const stream: LogStream = args.stderr ? 'stderr' : 'stdout';
-    const range =
-      args.attempt === undefined ? { start: 0, end: null } : rangeOf(root, id, stream, args.attempt);
-    const screen = screenOf(args.color);
-    const plain = screen.width === null ? rawSink() : terminalSink(screen);
-    const sink = args.json ? jsonSink(id, stream) : plain;
-    const path = logPath(root, id, stream);
+    const makeSink = sinkMaker(args, stream, ids, named.length === 1, signal);
+    const sources: LogSource[] = [];
+    const open = (id: string, isNew: boolean): void => {
+      const range = rangeOf(root, id, stream, args.attempt, named.length > 0);
+      if (range === null) return;
+      const { json, quiet } = args;
+      const options = { root, id, stream, range, json, quiet, sink: makeSink(id) };
+      sources.push(openSource({ ...options, lines: isNew ? null : lines }));
+    };
+    for (const id of ids) open(id, false);
+    const known = new Set(ids);
+    const renew = (): void => {
+      if (named.length > 0) return;
+      for (const id of knownIds(root).filter((one) => !known.has(one))) {
+        known.add(id);
+        open(id, true);
+      }
+    };
     try {
-      const at = await printNow(path, range, lines, sink);
-      if (at === null && !args.follow && !args.quiet)
-        process.stderr.write(`orch: ${id} has written nothing yet\n`);
-      // An attempt that is over grows no more.
-      if (!args.follow || range.end !== null) return 0;
-      return await followLog(root, id, path, at ?? { offset: range.start, inode: null }, sink);
+      await showAll(sources, signal);
+      const [only] = sources;
+      if (only !== undefined && sources.length === 1 && !only.isThere() && !args.follow && !args.quiet)
+        process.stderr.write(`orch: ${only.id} has written nothing yet\n`);
+      if (args.follow) await followLogs(root, sources, { signal, renew });
     } finally {
-      await sink.end();
+      for (const source of sources) await source.end();
     }
+    return signal.aborted ? 130 : 0;
   },
 };
 
-function rangeOf(root: string, id: string, stream: LogStream, attempt: number): LogRange {
-  countOption('attempt', attempt, 1);
-  const range = attemptRange(root, id, stream, attempt);
-  if (range !== null) return range;
-  const numbers = [...new Set(attemptStarts(root, id, stream).map((one) => one.attempt))];
-  const hint = numbers.length === 0 ? 'None has begun yet.' : `There are: ${numbers.join(', ')}.`;
-  throw new OrchError('NO_WORKSTREAM', `${id} has no attempt ${attempt}`, { hint });
+/** The ids that were named, or all. Throws OrchError NO_WORKSTREAM, NO_STATE. */
+async function idsOf(root: string, named: readonly string[]): Promise<string[]> {
+  const known = knownIds(root);
+  const absent = named.find((id) => !known.includes(id));
+  if (absent !== undefined) throw noWorkstream(absent, known);
+  if (named.length > 0) return [...named];
+  if (known.length === 0) requireShown(await pollStatus(root), []);
+  return known;
 }
 
-type Place = { offset: number; inode: number | null };
-
-/** Prints what is there; null if there is no file yet. */
-async function printNow(
-  path: string,
-  range: LogRange,
-  lines: number | null,
-  sink: LogSink,
-): Promise<Place | null> {
-  const log = await openLog(path);
-  if (log === null) return null;
-  try {
-    const end = Math.min(range.end ?? log.size, log.size);
-    const from = Math.min(range.start, end);
-    const start = lines === null ? from : await tailStart(log.handle, from, end, lines);
-    return { offset: await copyLog(log.handle, start, end, sink.write), inode: log.inode };
-  } finally {
-    await log.handle.close();
-  }
+function refuseMixture({ raw, json }: LogsArgs & GlobalOptions, ids: readonly string[]): void {
+  if (!raw) return;
+  const hint = 'Name one workstream: `orch logs WS-001 --raw`.';
+  if (ids.length !== 1)
+    throw new OrchError('USAGE', 'with --raw the bytes of several logs would mix', { hint });
+  if (json) throw new OrchError('USAGE', '--raw and --json exclude each other', { hint });
 }
 
-/** Seconds for which a worker that had its last word may still print. */
-const LAST_WORDS_SECONDS = 2;
-const ASK_MS = 900;
-const IDLE_LOOKS = 3;
-
-/** Prints what is added, until nothing more can come and all of it is out; 130 on Ctrl+C. */
-async function followLog(
+/** Null where a workstream that nobody named has no such attempt. */
+function rangeOf(
   root: string,
   id: string,
-  path: string,
-  from: Place,
-  sink: LogSink,
-): Promise<number> {
-  const signal = interruptSignal();
-  const isOver = overForGood(root, id);
-  let place = from;
-  const look = async (): Promise<{ seen: null; last: boolean }> => {
-    // First the state, then the rest of the file: what was written before the end is never missed.
-    const last = await isOver();
-    place = await printMore(path, place, sink);
-    return { seen: null, last };
-  };
-  await lookUntil((onHint) => watchLog(path, onHint), look, signal);
-  return signal.aborted ? 130 : 0;
+  stream: LogStream,
+  attempt: number | undefined,
+  isNamed: boolean,
+): LogRange | null {
+  if (attempt === undefined) return { start: 0, end: null };
+  const range = rangeOfAttempt(root, id, stream, countOption('attempt', attempt, 1));
+  if (range === null && isNamed) throw noAttempt(root, id, stream, attempt);
+  return range;
 }
 
-/**
- * Tells whether nobody writes any more: it has been final for a while, or nobody is at work on it and nobody
- * orchestrates, in several looks. A chatty log does not make it look at the records more often.
- */
-function overForGood(root: string, id: string): () => Promise<boolean> {
-  let askedAt = Number.NEGATIVE_INFINITY;
-  let finals = 0;
-  let idles = 0;
-  return async () => {
-    if (performance.now() - askedAt < ASK_MS) return false;
-    askedAt = performance.now();
-    const { at, workstreams, orchestrator } = await pollStatus(root, { ids: [id] });
-    const [status] = workstreams;
-    finals = status?.final === true ? finals + 1 : 0;
-    const isOrchestrated = orchestrator !== null && orchestrator.alive !== false;
-    idles = !isOrchestrated && (status === undefined || status.alive === false) ? idles + 1 : 0;
-    const isOld = at - (status?.last_update ?? at) > LAST_WORDS_SECONDS;
-    return (finals > 0 && isOld) || finals > 1 || idles >= IDLE_LOOKS;
-  };
-}
+const PREFIX_MAX = 24;
+const PREFIX_STYLES = ['cyan', 'yellow', 'green', 'magenta', 'blue'] as const;
 
-async function printMore(path: string, place: Place, sink: LogSink): Promise<Place> {
-  const log = await openLog(path);
-  if (log === null) return place;
-  try {
-    // Truncated by a rotation, or another file by the same name: from its beginning.
-    const isOther = place.inode !== null && place.inode !== log.inode;
-    const start = isOther || log.size < place.offset ? 0 : place.offset;
-    return { offset: await copyLog(log.handle, start, null, sink.write), inode: log.inode };
-  } finally {
-    await log.handle.close();
-  }
+/** Makes where the lines of each workstream go: with its id before them, unless only one was asked for. */
+function sinkMaker(
+  { json, raw, color }: LogsArgs & GlobalOptions,
+  stream: LogStream,
+  ids: readonly string[],
+  isAlone: boolean,
+  signal: AbortSignal,
+): (id: string) => LogSink {
+  const screen = screenOf(color);
+  const paint = painter(screen);
+  const sheet = newSheet();
+  const width = Math.min(PREFIX_MAX, Math.max(...ids.map(cells), 1));
+  let count = 0;
+  return (id) => {
+    if (raw) return rawSink(signal);
+    if (json) return jsonSink(id, stream, signal);
+    if (isAlone) return textSink(screen, signal);
+    const shown = cutCells(id, width);
+    const style = PREFIX_STYLES[count % PREFIX_STYLES.length] ?? 'cyan';
+    count += 1;
+    const prefix = `${paint(style)(`${shown}${' '.repeat(width - cells(shown))} |`)} `;
+    return textSink(screen, signal, { prefix, sheet });
+  };
 }

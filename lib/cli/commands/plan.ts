@@ -5,12 +5,14 @@ import { type Fault, faultOfFile } from '../../plan/fault.ts';
 import { ENV } from '../../protocol/layout.ts';
 import type { PlannedWorkstream } from '../../protocol/plan.ts';
 import { jsonLine } from '../../protocol/text.ts';
+import { unusableTools } from '../../tools/usable.ts';
 import { configOf } from '../config.ts';
-import { type Selection, soundPlan, tellWarnings, unusableTools } from '../plan-for-launch.ts';
+import { type Selection, soundPlan, tellWarnings } from '../plan-for-launch.ts';
 import { planJson } from '../plan-json.ts';
 import { screenOf } from '../render.ts';
 import { graphLines, mermaidLines, planLines } from '../render-plan.ts';
 import { findRoot } from '../root.ts';
+import { toolSources } from '../tool-sources.ts';
 import type { Verb } from '../verb.ts';
 
 type Args = {
@@ -60,11 +62,12 @@ export const verb: Verb<Args> = {
       skip: args.skip ?? [],
       tool: args.tool ?? config.options.tool ?? null,
       programs: config.acceptancePrograms,
+      config: config.options,
       workstreams: args.workstreams,
     };
     const checked = await soundPlan(root, selection, 'A launch would be refused. Mend the plan first.');
     const { workstreams } = checked;
-    const warnings = [...notes, ...checked.warnings, ...toolWarnings(workstreams, selection.tool)];
+    const warnings = [...notes, ...checked.warnings, ...toolWarnings(workstreams, selection)];
     if (args.json) {
       process.stdout.write(jsonLine(planJson(workstreams, warnings, selection.tool)));
       return 0;
@@ -83,8 +86,8 @@ export const verb: Verb<Args> = {
 };
 
 /** One for all: where no agent is at hand, most workstreams of a plan would say the same. */
-function toolWarnings(workstreams: readonly PlannedWorkstream[], tool: string[] | null): Fault[] {
-  const unusable = unusableTools(workstreams, tool);
+function toolWarnings(workstreams: readonly PlannedWorkstream[], { tool, config }: Selection): Fault[] {
+  const unusable = unusableTools(workstreams, tool, toolSources(config));
   const [first] = unusable;
   if (first === undefined) return [];
   const [, file = first.source, line = '1'] = /^(.*):(\d+)$/s.exec(first.source) ?? [];

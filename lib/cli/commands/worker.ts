@@ -100,7 +100,7 @@ async function freeze(
   const config = await configOf(root);
   const options = frozen?.options ?? { ...DEFAULT_OPTIONS, ...config.options };
   const { acceptancePrograms: programs } = config;
-  const selection = { plan: files, only: [id], skip: [], tool: options.tool, programs };
+  const selection = { plan: files, only: [id], skip: [], tool: options.tool, programs, config: options };
   const workstreams = await planForLaunch(root, selection);
   const base = await resolveCommit(root, 'HEAD');
   const earlier = frozen?.workstreams ?? [];

@@ -6,11 +6,12 @@ import { type Check, fail, ok } from './check.ts';
 import { checkMachine } from './machine.ts';
 import { checkRepository } from './repository.ts';
 import { checkContainment, checkLogout } from './session.ts';
-import { checkConfig, checkEnvironment, checkKeys, checkPlan, checkTools, readDefaultPlan } from './work.ts';
+import { checkTools } from './tools.ts';
+import { checkConfig, checkEnvironment, checkKeys, checkPlan, readDefaultPlan } from './work.ts';
 
 /**
- * Everything that could keep a run in `dir` from going well. Writes nothing; runs git, loginctl, and `true` in each
- * kind of container.
+ * Everything that could keep a run in `dir` from going well. Writes nothing; runs git, loginctl, `--version` of
+ * each tool, and `true` in each kind of container.
  */
 export async function examine(dir: string): Promise<Check[]> {
   const opened = await open(dir);
@@ -20,7 +21,7 @@ export async function examine(dir: string): Promise<Check[]> {
       ...checkMachine(resolve(dir), null),
       await checkLogout(),
       ...(await checkContainment({})),
-      ...checkTools(),
+      ...(await checkTools(null)),
       checkKeys(null),
     ];
   }
@@ -37,7 +38,7 @@ export async function examine(dir: string): Promise<Check[]> {
     checkPlan(plan),
     ...(config === null ? [] : [await checkEnvironment(root, config)]),
     checkKeys(config),
-    ...checkTools(),
+    ...(await checkTools(config)),
     ...checkMachine(root, repository.commonDir),
     await checkLogout(),
     ...(await checkContainment(config?.options ?? {})),

@@ -5,29 +5,11 @@ import type { Config, ConfigResult } from '../../config/read.ts';
 import { trackedUnder } from '../../git/repository.ts';
 import { formatFault, formatFaults } from '../../plan/fault.ts';
 import { type PlanResult, readPlan } from '../../plan/read.ts';
-import { programOnPath } from '../../tools/on-path.ts';
 import { earlierWork } from '../earlier-work.ts';
 import { type Check, fail, ok, some, warn } from './check.ts';
 
-const AGENTS = ['aider', 'llm', 'claude', 'codex', 'opencode', 'gemini', 'copilot'] as const;
 const IS_MODEL_KEY =
   /(?:^|_)API_KEY$|^ANTHROPIC_AUTH_TOKEN$|^CLAUDE_CODE_OAUTH_TOKEN$|^GH_TOKEN$|^GITHUB_TOKEN$/;
-
-/** Programs that may do tasks. None is run: what a PATH names may be anything. */
-export function checkTools(): Check[] {
-  const shell = programOnPath('sh');
-  const command =
-    shell === null
-      ? fail('tool command', 'there is no sh on PATH', 'Tasks {run: ...} need one.')
-      : ok('tool command', `${shell}, for tasks {run: ...}`);
-  return [
-    command,
-    ...AGENTS.map((name) => {
-      const file = programOnPath(name);
-      return ok(`tool ${name}`, `${file ?? 'absent'}; not yet used by this version`);
-    }),
-  ];
-}
 
 /** Names of variables that hold keys, and never what they hold. */
 export function checkKeys(config: Config | null): Check {

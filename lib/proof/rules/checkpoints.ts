@@ -1,5 +1,5 @@
-import type { AskedWorkstream, Evidence, Violation } from '../evidence.ts';
-import { chainOf, recordOf, runsOf, savedRuns } from './facts.ts';
+import type { AskedWorkstream, CheckpointFact, Evidence, Violation } from '../evidence.ts';
+import { chainOf, firstOnes, recordOf, runsOf, savedRuns } from './facts.ts';
 
 /**
  * Guarantee 3: a task with a checkpoint never runs again, one that was cut off runs again from the checkpoint
@@ -21,12 +21,25 @@ function chainFaults(evidence: Evidence, { id, tasks }: AskedWorkstream): string
   const found: string[] = [];
   if (fault !== null) found.push(fault);
   if (onBranch === false) found.push('its branch does not hold its checkpoints');
-  const digests = checkpoints.map(({ task }) => task);
+  found.push(...repairFaults(checkpoints));
+  const digests = firstOnes(checkpoints).map(({ task }) => task);
   const expected = tasks.map(({ digest }) => digest).slice(0, digests.length);
   if (digests.length > tasks.length) found.push(`${digests.length} checkpoints for ${tasks.length} tasks`);
   else if (digests.some((digest, at) => digest !== expected[at]))
     found.push('its checkpoints are not those of its tasks in their order');
   return found;
+}
+
+/** A repair stands on the checkpoint of its task, and they are numbered one after the other. */
+function repairFaults(checkpoints: readonly CheckpointFact[]): string[] {
+  const repairs = new Map<string, number>();
+  return checkpoints.flatMap(({ commit, task, repair }) => {
+    const before = repairs.get(task);
+    repairs.set(task, repair ?? 0);
+    if (repair === undefined || repair === (before ?? -1) + 1) return [];
+    const stands = before === undefined ? 'no checkpoint of its task' : `repair ${before}`;
+    return [`the checkpoint ${commit.slice(0, 12)} is repair ${repair} and stands on ${stands}`];
+  });
 }
 
 /** Each checkpoint holds what one whole run of its task wrote, nothing of a run that was cut off. */
@@ -36,7 +49,7 @@ function checkpointFaults(evidence: Evidence, { id }: AskedWorkstream): string[]
   );
   const runs = runsOf(evidence, id);
   const saved = savedRuns(evidence, id);
-  return chainOf(evidence, id).checkpoints.flatMap(({ commit, attempt, nonces }, at) => {
+  return firstOnes(chainOf(evidence, id).checkpoints).flatMap(({ commit, attempt, nonces }, at) => {
     const short = commit.slice(0, 12);
     if (byTool.has(commit)) return [`the checkpoint ${short} is a commit that a tool made`];
     const run = saved[at] ?? null;
@@ -77,8 +90,8 @@ function recordFaults(evidence: Evidence, { id }: AskedWorkstream): string[] {
   if (fact?.headExists === false) found.push(`the record names the commit ${head}, which is not there`);
   const done = Number(record.progress.split('/')[0]);
   if (fault !== null) return found;
-  if (done > checkpoints.length)
-    found.push(`the record tells of ${done} finished tasks, git of ${checkpoints.length}`);
+  const known = firstOnes(checkpoints).length;
+  if (done > known) found.push(`the record tells of ${done} finished tasks, git of ${known}`);
   const isKnown = record.head === record.base || checkpoints.some(({ commit }) => commit === record.head);
   if (record.head !== null && !isKnown) found.push(`the record's head ${head} is no checkpoint`);
   if (['completed', 'merged'].includes(record.status) && tip !== null && record.head !== tip)

@@ -1,5 +1,5 @@
 import type { StatusRecord } from '../../protocol/status.ts';
-import type { Chain, EventFact, Evidence } from '../evidence.ts';
+import type { Chain, CheckpointFact, EventFact, Evidence } from '../evidence.ts';
 import { type TaskRun, taskRuns } from '../ledger.ts';
 
 /** What several rules ask of the evidence. */
@@ -44,11 +44,15 @@ export function runsOf({ ledger }: Evidence, id: string): TaskRun[] {
   return taskRuns(ledger.filter(({ workstream }) => workstream === id));
 }
 
-/** For each checkpoint of `id` the run that it saved: the one whose nonce its task's own file holds. */
+/** Those that say that a task is done; the others mend the work of one that is. */
+export const firstOnes = (checkpoints: readonly CheckpointFact[]): CheckpointFact[] =>
+  checkpoints.filter(({ repair }) => repair === undefined);
+
+/** For the checkpoint of each task of `id` the run that it saved: the one whose nonce its task's own file holds. */
 export function savedRuns(evidence: Evidence, id: string): (TaskRun | null)[] {
   const asked = evidence.workstreams.find((one) => one.id === id);
   const runs = runsOf(evidence, id);
-  return chainOf(evidence, id).checkpoints.map(({ task, nonces }) => {
+  return firstOnes(chainOf(evidence, id).checkpoints).map(({ task, nonces }) => {
     const at = asked?.tasks.findIndex(({ digest }) => digest === task) ?? -1;
     const file = asked?.tasks[at]?.nonceFile;
     const isSaved = (run: TaskRun): boolean => {

@@ -49,20 +49,25 @@ function guessedChecks(evidence: Evidence, { id, checks }: AskedWorkstream): str
     : [`it is completed, but ${passed} of ${checks} acceptance tests passed in its last attempt`];
 }
 
-/** A run that failed by its own word was not written down as done; nor was one without an exit code. */
+/**
+ * A run that failed by its own word was not written down as done; nor was one without an exit code, where it is a
+ * program: the model API has none.
+ */
 function guessedOutcomes(evidence: Evidence, { id }: AskedWorkstream): string[] {
   const runs = runsOf(evidence, id);
-  return evidence.history.flatMap(({ workstream, entry, outcome, exit_code: exitCode, task, attempt }) => {
-    if (workstream !== id || entry !== 'tool_run') return [];
-    if (outcome !== 'done' && outcome !== 'no_change') return [];
-    if (exitCode !== 0)
-      return [`task ${String(task)} is noted as ${outcome} with exit code ${String(exitCode)}`];
-    const own = runs.filter((run) => run.task === task && run.attempt === attempt);
-    const isWrong = own.length > 0 && own.every((run) => run.failed || !run.ended);
-    return isWrong
-      ? [`task ${String(task)} of attempt ${String(attempt)} is noted as ${outcome}, but did not end well`]
-      : [];
-  });
+  return evidence.history.flatMap(
+    ({ workstream, entry, outcome, exit_code: exitCode, task, attempt, tool }) => {
+      if (workstream !== id || entry !== 'tool_run') return [];
+      if (outcome !== 'done' && outcome !== 'no_change') return [];
+      if (exitCode !== 0 && !(tool === 'llm' && exitCode === null))
+        return [`task ${String(task)} is noted as ${outcome} with exit code ${String(exitCode)}`];
+      const own = runs.filter((run) => run.task === task && run.attempt === attempt);
+      const isWrong = own.length > 0 && own.every((run) => run.failed || !run.ended);
+      return isWrong
+        ? [`task ${String(task)} of attempt ${String(attempt)} is noted as ${outcome}, but did not end well`]
+        : [];
+    },
+  );
 }
 
 /**

@@ -1,0 +1,91 @@
+import { messageOf } from '../errors.ts';
+import { eventsPath, logLockPath, logsLockPath, orchestratorLogPath } from '../protocol/layout.ts';
+import { DEFAULT_LOG_LIMITS, type LogLimits } from '../protocol/log-parts.ts';
+import { type Actor, audit } from '../store/events.ts';
+import { type LogEntry, logEntries, surplusParts } from '../store/log-folder.ts';
+import { givePartUp, moveAsideIfDue, rotateIfDue, settleIfCutOff, unlessHeld } from '../store/rotate.ts';
+import { isPassing } from './act.ts';
+import type { World } from './world.ts';
+
+/** What keeps the folder of logs within its bounds where no worker does. */
+
+/** How large logs may grow in the run at hand. */
+const logLimitsOf = ({ plan }: Pick<World, 'plan'>): LogLimits => plan?.options.logs ?? DEFAULT_LOG_LIMITS;
+
+/** True where somebody may still write: a live worker, what one left running, or what nobody can judge. */
+function mayWrite({ byId }: Pick<World, 'byId'>, id: string): boolean {
+  const view = byId.get(id);
+  if (view === undefined) return false;
+  return view.liveWorker !== null || view.leftovers.length > 0 || (view.liveness ?? 'dead') !== 'dead';
+}
+
+/** What is removed so that all logs together are within their bound. */
+export function dueForTotal(world: World): LogEntry[] {
+  return surplusParts(logEntries(world.root), logLimitsOf(world), (id) => mayWrite(world, id));
+}
+
+const WHY_TOTAL = 'the logs together are larger than logs.max_total';
+
+/**
+ * Rotates the orchestrator's log and the audit trail, and the logs of workers that do not do it themselves: they are
+ * dead, or stand still, and what they left goes on printing. Then it removes parts until all are within their bound.
+ * Whoever else is at it, has it.
+ */
+export async function tidyLogs(world: World, actor: Actor): Promise<void> {
+  const { root } = world;
+  const limits = logLimitsOf(world);
+  const own = orchestratorLogPath(root);
+  for (const { path, id, size, partOf, isPrepared, name } of logEntries(root)) {
+    const lock = id === null ? logsLockPath(root) : logLockPath(root, id);
+    if (isPrepared && partOf !== null) await settleIfCutOff(partOf, lock);
+    // A live worker rotates long before that.
+    const isLarge = partOf === null && size > limits.maxBytes && /\.(log|err)$/.test(name);
+    if (isLarge || path === own) tell(root, actor, id, await rotateIfDue(path, lock, limits));
+  }
+  tell(root, actor, null, await moveAsideIfDue(eventsPath(root), logsLockPath(root), limits));
+  for (const entry of dueForTotal(world)) await removeSurplus(root, entry, actor);
+}
+
+/** Gives up one part. True if that was done. */
+export async function removeSurplus(
+  root: string,
+  { path, partOf, id }: LogEntry,
+  actor: Actor,
+): Promise<boolean> {
+  if (partOf === null) return false;
+  const done = await unlessHeld(id === null ? logsLockPath(root) : logLockPath(root, id), async () => {
+    givePartUp(path, partOf);
+    return true;
+  });
+  if (done === null) return false;
+  audit(root, actor, { event: 'remove', workstream: id, why: WHY_TOTAL, path });
+  return true;
+}
+
+function tell(root: string, actor: Actor, id: string | null, rotated: { removed: string[] } | null): void {
+  for (const path of rotated?.removed ?? []) {
+    audit(root, actor, {
+      event: 'remove',
+      workstream: id,
+      why: 'older than the parts of a log that are kept',
+      path,
+    });
+  }
+}
+
+const TIDY_MS = 1_000;
+
+/** As `tidyLogs`, at most once a second, for a loop: a fault that may pass is told and tried again. */
+export function makeTidy(actor: Actor): (world: World) => Promise<void> {
+  let tidiedAt = Number.NEGATIVE_INFINITY;
+  return async (world) => {
+    if (performance.now() - tidiedAt < TIDY_MS) return;
+    tidiedAt = performance.now();
+    try {
+      await tidyLogs(world, actor);
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      process.stderr.write(`orch: logs could not be kept within their bounds: ${messageOf(error)}\n`);
+    }
+  };
+}

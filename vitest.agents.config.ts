@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+// Real coding tools against a fake model server: `npm run test:agents`. Most of their time they wait.
+export default defineConfig({
+  test: {
+    include: ['test/agents/**/*.agents.ts'],
+    pool: 'forks',
+    maxWorkers: 1,
+    maxConcurrency: Number(process.env['ORCH_CONCURRENCY'] ?? 4),
+    testTimeout: 420_000,
+    hookTimeout: 60_000,
+    reporters: process.env['CI'] ? ['default', 'json'] : ['default'],
+    outputFile: { json: 'agents-report.json' },
+  },
+});
