@@ -268,7 +268,7 @@ test('a server that is not there is an error with its reason', async () => {
   await server.close();
   const result = await run({ worktree, url: server.url });
   expect(result).toMatchObject({ outcome: 'error', usage: null });
-  expect(result.message).toContain('refused');
+  expect(result.message).toContain('refuses the connection');
 });
 
 test.each([
