@@ -7,6 +7,7 @@ import { planOf, type Wish } from '../../lib/proof/material.ts';
 import { SCRIPTS } from '../../lib/proof/scripts.ts';
 import { agent, killHard, orchestratorOf, tool } from '../rig/ledger.ts';
 import { type Rig, until } from '../rig/repository.ts';
+import { modelServer, says } from '../tools/llm/server.ts';
 
 /** Short lives of small plans in which, together, each failpoint is passed by each role that can pass it. */
 
@@ -180,6 +181,37 @@ async function cutOff(rig: Rig): Promise<void> {
   rig.write('.logs/_events.ndjson', `${JSON.stringify(line)}\n`.repeat(60));
 }
 
+/** Two new files, one changed, one moved, one removed: right whenever it is asked for from the checkpoint. */
+const ANSWER = `FILE: src/new.txt
+<<<<<<< WHOLE FILE
+new
+>>>>>>> WHOLE FILE
+FILE: src/kept.txt
+<<<<<<< SEARCH
+old
+=======
+changed
+>>>>>>> REPLACE
+MOVE: src/from.txt -> src/deep/to.txt
+DELETE: src/gone.txt
+`;
+
+const tidied = {
+  id: 'a',
+  tasks: [{ prompt: 'Tidy src.', tool: 'llm' }],
+  files_scope: ['src'],
+  acceptance_tests: [
+    { run: 'grep -q new src/new.txt && grep -q changed src/kept.txt && test -e src/deep/to.txt' },
+    { run: 'test ! -e src/from.txt && test ! -e src/gone.txt' },
+  ],
+};
+
+/** A model server that lives as long as the test; its address is in the env_file, as a person would have it. */
+async function withModel(rig: Rig): Promise<void> {
+  const { url } = await modelServer(says(ANSWER));
+  rig.write('llm.env', `ORCH_LLM_BASE_URL=${url}\nORCH_LLM_MODEL=m\n`);
+}
+
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'launch',
@@ -323,6 +355,20 @@ export const SCENARIOS: readonly Scenario[] = [
       release(rig);
     },
     command: ['status'],
+  },
+  {
+    name: 'llm',
+    roles: ['worker'],
+    workstreams: [tidied],
+    files: {
+      'orch.config.json': JSON.stringify({ ...TIMES, env_file: 'llm.env' }),
+      '.gitignore': 'llm.env\n',
+      'src/kept.txt': 'old\n',
+      'src/from.txt': 'from\n',
+      'src/gone.txt': 'gone\n',
+    },
+    prepare: withModel,
+    command: ['launch'],
   },
   {
     name: 'repair',

@@ -24,6 +24,7 @@ export type Context = {
 
 const PER_FILE_BYTES = 64 * 1024;
 const LIST_BYTES = 4 * 1024;
+const MAP_BYTES = 16 * 1024;
 /** In a task without a scope, files that it names; more are a list, not a task. */
 const MAX_NAMED = 50;
 
@@ -60,7 +61,11 @@ export function gatherContext(sources: Sources): Context {
   return { text: written(sources, blocks, leftOut), shown, leftOut };
 }
 
-function written({ visible, toCreate }: Sources, blocks: string[], leftOut: Context['leftOut']): string {
+function written(
+  { visible, toCreate, budgetBytes }: Sources,
+  blocks: string[],
+  leftOut: Context['leftOut'],
+): string {
   const parts: string[] = [];
   if (blocks.length > 0) parts.push('# Files as they are now', ...blocks);
   if (toCreate.length > 0) parts.push('# Files to create', cutLines(toCreate, LIST_BYTES));
@@ -68,7 +73,7 @@ function written({ visible, toCreate }: Sources, blocks: string[], leftOut: Cont
     const rows = leftOut.map(({ path, why }) => `${JSON.stringify(path)}: ${why}`);
     parts.push('# Files of this task that are not shown', cutLines(rows, LIST_BYTES));
   }
-  const map = treeMap(visible);
+  const map = treeMap(visible, Math.min(MAP_BYTES, Math.floor(budgetBytes / 4)));
   if (map !== '') parts.push('# All files of the repository', map);
   return parts.join('\n\n');
 }

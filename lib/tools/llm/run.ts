@@ -9,7 +9,7 @@ import { gatherContext } from './context.ts';
 import { converse, type Result } from './converse.ts';
 import { judgeFailure } from './failure.ts';
 import { INSTRUCTIONS } from './format.ts';
-import type { LlmSettings } from './settings.ts';
+import { LLM_ENV, type LlmSettings } from './settings.ts';
 import { makeMask, makeVoice, type Voice } from './voice.ts';
 
 /** One task, from the first question to the last edit. Loaded when there is one to do: the model library is large. */
@@ -51,7 +51,10 @@ function judge(result: Result, llm: LlmSettings, clock: { bound: Bound | null; s
   // What fails once a bound is reached fails because of it.
   if (result.kind === 'bound' || clock.bound !== null) return boundResult(clock.bound, clock.stallMs);
   const { host } = new URL(llm.baseUrl);
-  return judgeFailure(result.failure, { model: llm.model, host, now: Date.now() / 1000 });
+  const judged = judgeFailure(result.failure, { model: llm.model, host, now: Date.now() / 1000 });
+  if (judged.outcome !== 'context_overflow') return judged;
+  const hint = `${LLM_ENV.contextBytes} (now ${llm.contextBytes}) may be set lower`;
+  return { ...judged, message: `${cutText(judged.message, 300)}; ${hint}` };
 }
 
 function boundResult(bound: Bound | null, stallMs: number): Judged {

@@ -1,4 +1,6 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { isolate } from '../../git/repo.ts';
@@ -268,7 +270,7 @@ test('a server that is not there is an error with its reason', async () => {
   await server.close();
   const result = await run({ worktree, url: server.url });
   expect(result).toMatchObject({ outcome: 'error', usage: null });
-  expect(result.message).toContain('refused');
+  expect(result.message).toContain('refuses the connection');
 });
 
 test.each([
@@ -316,4 +318,28 @@ test('a stop ends the run at once, before a request and during one', async () =>
   during.abort('now');
   expect(await running).toMatchObject({ outcome: 'killed' });
   await vi.waitUntil(() => logged.includes('killed'));
+});
+
+test('a proxy is used as the environment says, and not for a server on this machine', async () => {
+  const server = await modelServer(says(RIGHT));
+  const tunnels: string[] = [];
+  const proxy = createServer().on('connect', (request, socket: Socket) => {
+    tunnels.push(request.url ?? '');
+    const { port } = new URL(server.url);
+    const inner = connect(Number(port), '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      inner.pipe(socket).pipe(inner);
+    });
+    inner.on('error', () => socket.destroy());
+    socket.on('error', () => inner.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const { port } = proxy.address() as AddressInfo;
+  const env = { HTTP_PROXY: `http://127.0.0.1:${port}`, NO_PROXY: 'other.test' };
+  expect(await run({ worktree, url: 'http://model.test/v1', env })).toMatchObject({ outcome: 'done' });
+  expect(tunnels).toEqual(['model.test:80']);
+  expect(await run({ worktree, url: server.url, env })).toMatchObject({ outcome: 'bad_edit' });
+  expect(await run({ worktree, url: 'http://other.test/v1', env })).toMatchObject({ outcome: 'error' });
+  expect(tunnels).toHaveLength(1);
+  await new Promise((resolve) => proxy.close(resolve));
 });
