@@ -49,6 +49,7 @@ export function openSource({ root, id, stream, range, lines, sink, json, quiet }
   const receiver = {
     write: sink.write,
     gone: async (count: number): Promise<void> => {
+      await sink.gap();
       if (!quiet) process.stderr.write(goneText(id, stream, count, json));
     },
   };

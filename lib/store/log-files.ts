@@ -96,6 +96,17 @@ export function readSince(
   return { from: first.from, bytes: blocks.length === 1 ? first.bytes : Buffer.concat(blocks) };
 }
 
+/**
+ * The last bytes, at most `maxBytes`, that follow each other without a gap; null if nothing was ever written.
+ * @throws OrchError as `readSince`.
+ */
+export function readEnd(root: string, id: string, stream: LogStream, maxBytes: number): Run | null {
+  const span = logSpan(root, id, stream);
+  if (span === null) return null;
+  const start = Math.max(0, span.end - maxBytes);
+  return runsBetween(root, id, stream, start, span.end).at(-1) ?? { from: span.end, bytes: Buffer.alloc(0) };
+}
+
 /** Where the last `lines` lines between two offsets begin. Reads backwards, no more than it needs. */
 export function tailStart(
   root: string,

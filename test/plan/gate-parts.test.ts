@@ -59,7 +59,7 @@ describe('sections', () => {
     const edited = base
       .replace('"a"', '"b"')
       .replace('"-q"', '"--co"')
-      .replace(/\[tool\.ruff\][^]*/, '');
+      .replace(/\[tool\.ruff\][\s\S]*/, '');
     expect(judgedText('sections', base, `${edited}[tool.coverage.run]\nomit = ["*"]\n`)).toBe(
       base.replace('"a"', '"b"'),
     );

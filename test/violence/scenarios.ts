@@ -166,7 +166,7 @@ async function merged(rig: Rig): Promise<void> {
   writeFileSync(path, readFileSync(path, 'utf8').replace('"completed"', '"merged"'));
 }
 
-/** Prints until its log was rotated twice by its worker: `keep: 0` empties a part, and removes the one before. */
+/** Prints until its log was rotated twice by its worker: with `keep: 1` a part is emptied and removed each time. */
 const loud = (id: string, task: string) => {
   const isRotated = `ls "$ORCH_ROOT/.logs" | grep -q '^${id}.log.[1-9][0-9]*-[0-9]*$'`;
   const print = "head -c 3000 /dev/zero | tr '\\0' x; echo";
@@ -236,7 +236,7 @@ export const SCENARIOS: readonly Scenario[] = [
       'orch.config.json': JSON.stringify({
         heartbeat_interval: '500ms',
         stop_grace: '10s',
-        logs: { max_size: '64KB', keep: 0 },
+        logs: { max_size: '64KB', keep: 1 },
       }),
     },
     prepare: cutOff,
