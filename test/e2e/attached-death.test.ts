@@ -48,7 +48,7 @@ async function begin(rig: Rig): Promise<{ run: ReturnType<Rig['start']>; tools: 
   const tools = await until(
     () => {
       const pids = ['A', 'B'].map(pidOf);
-      return pids.every((pid) => pid > 1) && pids;
+      return pids.every((pid) => pid > 1) ? pids : null;
     },
     { what: 'both tools' },
   );
@@ -112,15 +112,18 @@ it('a worker that cannot end in time is cut off: its git hangs', async () => {
   expect(await rig.orch(['run'])).toMatchObject({ code: 0 });
 });
 
-it.each(['SIGTERM', 'SIGHUP'] as const)('%s stops a run as Ctrl+C does; the next run goes on', async (name) => {
-  const rig = rigOf(PLAN);
-  const { run, tools } = await begin(rig);
-  process.kill(run.pid, name);
-  // The shell tells of a hang-up once more: that is no second Ctrl+C.
-  if (name === 'SIGHUP') process.kill(run.pid, name);
-  expect((await run.finished).code).toBe(130);
-  expect(tools.filter(isAlive)).toEqual([]);
-  expect(rig.processes()).toEqual([]);
-  for (const id of ['A', 'B']) expect(rig.record(id)).toMatchObject({ status: 'stopped', progress: '1/2' });
-  await expectContinued(rig);
-});
+it.each(['SIGTERM', 'SIGHUP'] as const)(
+  '%s stops a run as Ctrl+C does; the next run goes on',
+  async (name) => {
+    const rig = rigOf(PLAN);
+    const { run, tools } = await begin(rig);
+    process.kill(run.pid, name);
+    // The shell tells of a hang-up once more: that is no second Ctrl+C.
+    if (name === 'SIGHUP') process.kill(run.pid, name);
+    expect((await run.finished).code).toBe(130);
+    expect(tools.filter(isAlive)).toEqual([]);
+    expect(rig.processes()).toEqual([]);
+    for (const id of ['A', 'B']) expect(rig.record(id)).toMatchObject({ status: 'stopped', progress: '1/2' });
+    await expectContinued(rig);
+  },
+);
