@@ -30,10 +30,17 @@ const Text = v.pipe(v.string('a text'), v.regex(/\S/, 'must not be empty'));
 const isMap = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+const hasOnlyKeys = (value: Record<string, unknown>): boolean =>
+  Object.keys(value).every((key) => KEYS.includes(key));
+
 const Written = v.pipe(
   v.custom<Record<string, unknown>>(isMap, WAY),
-  v.check((value) => Object.keys(value).every((key) => KEYS.includes(key)), `may hold ${KEYS.join(', ')}`),
-  v.check((value) => WAYS.filter((way) => way in value).length === 1, `must be ${WAY}`),
+  v.check((value) => hasOnlyKeys(value), `may hold ${KEYS.join(', ')}`),
+  // One fault for one mistake: a way that is misspelled is told above.
+  v.check(
+    (value) => !hasOnlyKeys(value) || WAYS.filter((way) => way in value).length === 1,
+    `must be ${WAY}`,
+  ),
   v.check(
     (value) => !('shape' in value) || 'webhook' in value || 'webhook_env' in value,
     'has a "shape", which is for webhooks',

@@ -13,7 +13,7 @@ export type Notified = {
   /** `sending`: whoever wrote it did not live to say what came of it. */
   state: 'sending' | 'sent' | 'failed';
   tries: number;
-  /** ORCH_NOTIFY_MARK of the commands that were told. */
+  /** ORCH_NOTIFY_BATCH of the commands that were told. */
   mark: string;
 };
 

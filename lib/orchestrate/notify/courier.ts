@@ -59,10 +59,10 @@ export function makeCourier(root: string, actor: Actor, onIdle: () => void): Cou
 
   const sendBatch = async (batch: readonly Due[]): Promise<void> => {
     const memory = recall();
-    const { endMarked } = await import('./send-command.ts');
+    const { endBatch } = await import('./send-command.ts');
     for (const { occasion } of batch) {
       const before = memory.get(occasion.key);
-      if (before?.state === 'sending') await endMarked(before.mark, null);
+      if (before?.state === 'sending') await endBatch(before.mark);
     }
     const mark = createToken();
     await note(batch, mark, 'sending');

@@ -2,13 +2,17 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { messageOf } from '../../errors.ts';
 import { failpoint } from '../../failpoint.ts';
 import { killKin } from '../../process/kill.ts';
+import type { Kin } from '../../process/kin.ts';
 import { findMarked, type Leader } from '../../process/marked.ts';
-import { probe } from '../../process/system.ts';
+import { createToken, probe } from '../../process/system.ts';
 import { orchestratorLogPath } from '../../protocol/layout.ts';
 import type { NotifyMessage } from '../../protocol/notify.ts';
 import { notifierEnvironment } from '../../tools/environment.ts';
 
-export const MARK = 'ORCH_NOTIFY_MARK';
+/** Of all commands that are told together: what an orchestrator that died left of them is found by it. */
+const BATCH_MARK = 'ORCH_NOTIFY_BATCH';
+/** Of one command. */
+const OWN_MARK = 'ORCH_NOTIFY_MARK';
 const GRACE_MS = 1_000;
 const KILL_BOUND_MS = 3_000;
 const LOG_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
@@ -21,17 +25,18 @@ export async function sendByCommand(
   root: string,
   command: string,
   message: NotifyMessage,
-  mark: string,
+  batch: string,
   signal: AbortSignal,
 ): Promise<string | null> {
   const { execa } = await import('execa');
   const log = openSync(orchestratorLogPath(root), LOG_FLAGS, 0o600);
   let leader: Leader | null = null;
+  const mark = createToken();
   try {
     failpoint('orchestrate.notify.spawn');
     const child = execa('/bin/sh', ['-c', command], {
       cwd: root,
-      env: notifierEnvironment(process.env, toldBy(message, mark)),
+      env: notifierEnvironment(process.env, { ...toldBy(message), [OWN_MARK]: mark, [BATCH_MARK]: batch }),
       extendEnv: false,
       stdio: ['pipe', log as 3, log as 3],
       detached: true,
@@ -54,13 +59,17 @@ export async function sendByCommand(
     return signalCode === null ? `exit code ${exitCode}` : `ended by ${signalCode}`;
   } finally {
     closeSync(log);
-    await endMarked(mark, leader);
+    await end(() => findMarked(OWN_MARK, mark, leader));
   }
 }
 
-/** Ends what a notifier's command left, also one of an orchestrator that is gone. */
-export async function endMarked(mark: string, leader: Leader | null): Promise<void> {
-  await killKin(() => findMarked(MARK, mark, leader), { graceMs: GRACE_MS, boundMs: KILL_BOUND_MS });
+/** Ends the commands of an orchestrator that is gone, and what they started. */
+export async function endBatch(batch: string): Promise<void> {
+  await end(() => findMarked(BATCH_MARK, batch, null));
+}
+
+async function end(select: () => Promise<Kin[]>): Promise<void> {
+  await killKin(select, { graceMs: GRACE_MS, boundMs: KILL_BOUND_MS });
 }
 
 /** Its number is its own as long as it was not waited for, which is not before the next turn of the event loop. */
@@ -76,10 +85,9 @@ function aborted(signal: AbortSignal): Promise<'aborted'> {
   });
 }
 
-function toldBy(message: NotifyMessage, mark: string): Record<string, string> {
+function toldBy(message: NotifyMessage): Record<string, string> {
   const [first] = message.workstreams;
   return {
-    [MARK]: mark,
     ORCH_NOTIFY_ID: message.id,
     ORCH_NOTIFY_EVENT: message.event,
     ORCH_NOTIFY_TITLE: message.title,
