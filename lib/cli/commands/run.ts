@@ -33,18 +33,19 @@ export const verb: Verb<Args> = {
     const report = beginCiReport(request);
     try {
       if (!args.detached) return await runAttached(request, report);
+      // From the start: a launch that has begun is carried to its end, and then nobody watches.
+      const signal = args.wait ? interruptSignal() : null;
       const code = await launchPlan(request);
       // One that could not start is no reason to leave the others: the end of all says how it went.
-      return args.wait && !request.dryRun ? await watch(request, report) : code;
+      return signal !== null && !request.dryRun ? await watch(request, report, signal) : code;
     } finally {
       report.close();
     }
   },
 };
 
-async function watch(request: LaunchRequest, report: CiReport): Promise<number> {
+async function watch(request: LaunchRequest, report: CiReport, signal: AbortSignal): Promise<number> {
   const root = await findRoot(request.root);
-  const signal = interruptSignal();
   const plan = planInForce(root);
   const ring = terminalBell(plan);
   const tick = async (list: StatusList): Promise<void> => {
