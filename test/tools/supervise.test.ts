@@ -75,3 +75,20 @@ test('where the kin cannot be seen any more, the tool does not outlive the error
   await expect(run(supervision, 'exec sleep 20')).rejects.toThrow('cannot look');
   await until(() => !started.some(isAlive), { what: 'the tool to end', boundMs: 5_000 });
 });
+
+test.each([false, true])(
+  'a command that is too long is no missing program (enclosed: %s)',
+  async (isEnclosed) => {
+    const enclose: Supervision['enclose'] = async (command) => [
+      '/bin/sh',
+      '-c',
+      'exec "$@"',
+      'sh',
+      ...command,
+    ];
+    const supervision = watch(new AbortController().signal, isEnclosed ? { enclose } : {});
+    // One word of more than 128 KiB is refused by Linux.
+    const ended = await run(supervision, `: ${'x'.repeat(200_000)}`);
+    expect(ended).toMatchObject({ how: 'exit', exitCode: 126, message: expect.stringContaining('E2BIG') });
+  },
+);

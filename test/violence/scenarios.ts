@@ -31,7 +31,8 @@ export type Scenario = {
   ends?: readonly string[];
 };
 
-const CONFIG = { 'orch.config.json': JSON.stringify({ heartbeat_interval: '500ms', stop_grace: '10s' }) };
+const SETTINGS = { heartbeat_interval: '500ms', stop_grace: '10s' };
+const CONFIG = { 'orch.config.json': JSON.stringify(SETTINGS) };
 
 /** What a scenario begins with, for `makeRepository`. */
 export function filesOf({ files }: Scenario): Record<string, string> {
@@ -212,6 +213,18 @@ export const SCENARIOS: readonly Scenario[] = [
     prepare: rubbish,
     command: ['reattach', '--no-launch'],
     later: release,
+  },
+  {
+    name: 'notify',
+    roles: ['_orchestrate'],
+    wishes: small(),
+    files: {
+      'orch.config.json': JSON.stringify({
+        ...SETTINGS,
+        notify: [{ command: 'cat > /dev/null' }, { webhook: 'http://127.0.0.1:9/closed' }],
+      }),
+    },
+    command: ['launch'],
   },
 ];
 

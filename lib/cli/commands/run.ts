@@ -79,7 +79,7 @@ async function runAttached(request: LaunchRequest, report: CiReport): Promise<nu
   const { root, plan } = await freezePlan(request, 'attached');
   if (request.dryRun) return showDryRun(root, plan, request.json);
   let code = 1;
-  await startRun(root, plan, request.fresh, async (role) => {
+  await startRun(root, plan, request, async (role) => {
     const ring = terminalBell(plan);
     const tick = async (seen: StatusList): Promise<void> => {
       ring(seen);

@@ -23,7 +23,6 @@ export async function sendByWebhook(
   try {
     failpoint('orchestrate.notify.post');
     const response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal });
-    failpoint('orchestrate.notify.posted');
     // What it says is nobody's business, and may be without end.
     await response.body?.cancel();
     return response.ok ? null : `it answered ${response.status}`;
