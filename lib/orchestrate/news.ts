@@ -9,7 +9,7 @@ export type NewsFeed = {
   latest(id: string): Latest | null;
 };
 
-export type Latest = {
+type Latest = {
   record: RecordNews | null;
   /** When the logs last grew, by `performance.now()`; null if they have not since this process began. */
   outputAtMs: number | null;

@@ -15,7 +15,7 @@ export type RecordNews = {
 };
 
 /** `bytes`: what both logs of the workstream hold. */
-export type OutputNews = { type: 'output'; bytes: number };
+type OutputNews = { type: 'output'; bytes: number };
 
 export type News = RecordNews | OutputNews;
 

@@ -6,7 +6,7 @@ export type NotifyEvent = (typeof NOTIFY_EVENTS)[number];
 export const WEBHOOK_SHAPES = ['json', 'ntfy', 'slack'] as const;
 export type WebhookShape = (typeof WEBHOOK_SHAPES)[number];
 
-export type CommandNotifier = { kind: 'command'; on: NotifyEvent[]; command: string };
+type CommandNotifier = { kind: 'command'; on: NotifyEvent[]; command: string };
 /** `env`: the name of the variable that holds the URL, where `url` is null. */
 export type WebhookNotifier = {
   kind: 'webhook';
@@ -16,7 +16,7 @@ export type WebhookNotifier = {
   shape: WebhookShape;
 };
 /** For terminals that watch: an orchestrator in the background has none. */
-export type BellNotifier = { kind: 'bell'; on: NotifyEvent[] };
+type BellNotifier = { kind: 'bell'; on: NotifyEvent[] };
 export type Notifier = CommandNotifier | WebhookNotifier | BellNotifier;
 
 const isText = (value: unknown): boolean => typeof value === 'string';

@@ -8,7 +8,8 @@ import { rigOf } from '../rig/rigs.ts';
 vi.setConfig({ testTimeout: 120_000 });
 
 /** The promise is 5 s; a machine that has more to do than it can gets as much again. */
-const BOUND_MS = (loadavg()[0] ?? 0) > 1.5 * availableParallelism() ? 10_000 : 5_000;
+const isLoaded = (loadavg()[0] ?? 0) > 1.5 * availableParallelism();
+const BOUND_MS = isLoaded ? 10_000 : 5_000;
 
 const first = (id: string): { run: string } => ({
   run: `echo one > ${id}.one; echo ran >> "$ORCH_ROOT.aside/${id}.first"`,
@@ -16,6 +17,8 @@ const first = (id: string): { run: string } => ({
 const again = 'test -e "$ORCH_ROOT.aside/again" && { echo two > two; exit 0; }';
 
 /** A: a tool that ignores SIGTERM. B: one that forks twice, into a session and an environment of its own. */
+const SETTINGS = { 'README.md': 'x\n', 'orch.config.json': '{"stop_grace": "3s"}' };
+
 const PLAN = {
   workstreams: [
     {
@@ -66,7 +69,7 @@ async function expectContinued(rig: Rig): Promise<void> {
 }
 
 it('kill -9 of an attached orchestrator leaves no worker and no tool, and the next run goes on', async () => {
-  const rig = rigOf(PLAN);
+  const rig = rigOf(PLAN, SETTINGS);
   const { run, tools } = await begin(rig);
   const begun = performance.now();
   signal(run.pid, 'SIGKILL');
@@ -85,7 +88,7 @@ it('kill -9 of an attached orchestrator leaves no worker and no tool, and the ne
 });
 
 it('a run that follows at once waits for nobody and repeats nothing', async () => {
-  const rig = rigOf(PLAN);
+  const rig = rigOf(PLAN, SETTINGS);
   const { run } = await begin(rig);
   signal(run.pid, 'SIGKILL');
   await run.finished;
@@ -115,7 +118,7 @@ it('a worker that cannot end in time is cut off: its git hangs', async () => {
 it.each(['SIGTERM', 'SIGHUP'] as const)(
   '%s stops a run as Ctrl+C does; the next run goes on',
   async (name) => {
-    const rig = rigOf(PLAN);
+    const rig = rigOf(PLAN, SETTINGS);
     const { run, tools } = await begin(rig);
     process.kill(run.pid, name);
     // The shell tells of a hang-up once more: that is no second Ctrl+C.
@@ -127,3 +130,32 @@ it.each(['SIGTERM', 'SIGHUP'] as const)(
     await expectContinued(rig);
   },
 );
+
+it('knows at once that a worker is gone, and starts the next attempt', async () => {
+  const ids = ['A', 'B', 'C', 'D', 'E'];
+  const rig = rigOf({
+    workstreams: ids.map((id) => ({
+      id,
+      tasks: [
+        { run: `test -e "$ORCH_ROOT.aside/${id}" && exit 0; touch "$ORCH_ROOT.aside/${id}"; exec sleep 60` },
+      ],
+    })),
+  });
+  const run = rig.start(['run', '--max-parallel', '5']);
+  await until(() => ids.every((id) => existsSync(join(rig.aside, id))), { what: 'all five' });
+  const delays: number[] = [];
+  for (const id of ids) {
+    const killedAt = Date.now() / 1000;
+    signal(rig.record(id)['pid'] as number, 'SIGKILL');
+    const crash = await until(
+      () => rig.events().find((one) => one['workstream'] === id && one['to'] === 'crashed'),
+      { what: `the end of ${id} to be known` },
+    );
+    delays.push(Number(crash['at']) - killedAt);
+  }
+  expect((await run.finished).code).toBe(0);
+  const median = [...delays].sort((a, b) => a - b)[2] ?? Number.NaN;
+  process.stderr.write(`a killed worker was settled after ${median.toFixed(2)} s (median of five)\n`);
+  // A look every two seconds would take one on average.
+  expect(median).toBeLessThan(isLoaded ? 4 : 1);
+});

@@ -1,13 +1,13 @@
 import { messageOf, OrchError } from '../../errors.ts';
 import { createToken } from '../../process/system.ts';
 import { orchestratorLogPath } from '../../protocol/layout.ts';
-import { NOTIFY_EVENTS, type Notifier, type NotifyMessage } from '../../protocol/notify.ts';
+import { NOTIFY_EVENTS, type Notifier, type NotifyEvent, type NotifyMessage } from '../../protocol/notify.ts';
 import type { FrozenPlan } from '../../protocol/plan.ts';
 import { type Actor, audit } from '../../store/events.ts';
-import { type Notified, readNotified, writeNotified } from '../../store/notified.ts';
 import { appendLine } from '../../store/open.ts';
 import type { World } from '../world.ts';
 import { newOccasions, type Occasion, occasionsOf } from './due.ts';
+import { type NotifyMemory, recallNotified } from './memory.ts';
 import { messageOfOccasions } from './message.ts';
 import { sightsOfWorld } from './sights.ts';
 
@@ -22,115 +22,52 @@ export type Courier = {
 };
 
 const SEND_BOUND_MS = 10_000;
-/** One that its orchestrator did not live to tell of is tried once more: rather twice than never. */
-const TRIES_MAX = 2;
 
 type Sendable = Exclude<Notifier, { kind: 'bell' }>;
 type Due = { occasion: Occasion; world: World; plan: FrozenPlan };
+type Office = {
+  root: string;
+  actor: Actor;
+  closing: AbortSignal;
+  memory: () => NotifyMemory;
+  /** Tells a fault of a notifier, each once. */
+  complain: (name: string, fault: string) => void;
+};
 
 /** For whoever holds the role. `onIdle` is called whenever there is nothing left to send. */
 export function makeCourier(root: string, actor: Actor, onIdle: () => void): Courier {
   const closing = new AbortController();
-  let remembered: Map<string, Notified> | null = null;
-  const known = new Set<string>();
+  let memory: NotifyMemory | null = null;
+  const office: Office = {
+    root,
+    actor,
+    closing: closing.signal,
+    memory: () => {
+      memory ??= recallNotified(root);
+      return memory;
+    },
+    complain: complainOnce(root),
+  };
   let waiting: Due[] = [];
   let sending: Promise<void> | null = null;
-  const tell = tellOnce(root);
-
-  const recall = (): Map<string, Notified> => {
-    if (remembered !== null) return remembered;
-    remembered = new Map(readNotified(root).map((one) => [one.key, one]));
-    for (const { key, state, tries } of remembered.values())
-      if (state !== 'sending' || tries >= TRIES_MAX) known.add(key);
-    return remembered;
-  };
-
-  const note = async (due: readonly Due[], mark: string, state: Notified['state']): Promise<void> => {
-    const memory = recall();
-    for (const { occasion } of due) {
-      const { key, event } = occasion;
-      const tries = (memory.get(key)?.tries ?? 0) + (state === 'sending' ? 1 : 0);
-      // To the end of the list: the latest are remembered.
-      memory.delete(key);
-      memory.set(key, { key, event, at: Date.now() / 1000, state, tries, mark });
-    }
-    await writeNotified(root, [...memory.values()]);
-  };
-
-  const sendBatch = async (batch: readonly Due[]): Promise<void> => {
-    const memory = recall();
-    const { endBatch } = await import('./send-command.ts');
-    for (const { occasion } of batch) {
-      const before = memory.get(occasion.key);
-      if (before?.state === 'sending') await endBatch(before.mark);
-    }
-    const mark = createToken();
-    await note(batch, mark, 'sending');
-    const faults = await Promise.all(
-      NOTIFY_EVENTS.map(async (event) => {
-        const due = batch.filter(({ occasion }) => occasion.event === event);
-        const last = due.at(-1);
-        if (last === undefined) return { due, isTold: true };
-        const { world, plan } = last;
-        const occasions = due.map(({ occasion }) => occasion);
-        const message = messageOfOccasions(root, plan.run, event, occasions, sightsOfWorld(world));
-        const isTold = await sendToAll(message, plan, mark);
-        return { due, isTold };
-      }),
-    );
-    if (closing.signal.aborted) return;
-    for (const { due, isTold } of faults)
-      if (due.length > 0) await note(due, mark, isTold ? 'sent' : 'failed');
-  };
-
-  const sendToAll = async (message: NotifyMessage, plan: FrozenPlan, mark: string): Promise<boolean> => {
-    const notifiers = sendable(plan).filter(({ on }) => on.includes(message.event));
-    const results = await Promise.all(
-      notifiers.map(async (notifier, at) => {
-        const fault = await sendTo(root, notifier, message, plan, mark, closing.signal);
-        if (closing.signal.aborted) return true;
-        const name = nameOf(notifier, at);
-        const what = `${message.event} (${message.title})`;
-        const why =
-          fault === null ? `${name} was told: ${what}` : `${name} could not be told: ${what}: ${fault}`;
-        const workstream =
-          message.workstreams_total === 1 ? (message.workstreams[0]?.workstream ?? null) : null;
-        audit(root, actor, { event: 'notify', workstream, why, id: message.id, ok: fault === null });
-        if (fault !== null) tell(name, fault);
-        return fault === null;
-      }),
-    );
-    return results.every(Boolean);
-  };
-
   const work = async (): Promise<void> => {
     while (waiting.length > 0 && !closing.signal.aborted) {
       const batch = waiting;
       waiting = [];
       try {
-        await sendBatch(batch);
+        await sendBatch(office, batch);
       } catch (error) {
         // Whatever it was, it is no reason to end an orchestrator.
-        tell('notify', messageOf(error));
+        office.complain('notify', messageOf(error));
       }
     }
     sending = null;
     onIdle();
   };
-
   return {
     consider(world) {
-      const { plan } = world;
-      if (plan === null || closing.signal.aborted) return;
-      const events = new Set(sendable(plan).flatMap(({ on }) => on));
-      if (events.size === 0) return;
-      recall();
-      const now = occasionsOf(sightsOfWorld(world), plan.run, world.held);
-      const due = newOccasions(now, known).filter(({ event }) => events.has(event));
-      for (const occasion of due) {
-        known.add(occasion.key);
-        waiting.push({ occasion, world, plan });
-      }
+      if (closing.signal.aborted) return;
+      waiting.push(...dueIn(office, world));
       if (waiting.length > 0) sending ??= work();
     },
     isIdle: () => sending === null,
@@ -141,19 +78,89 @@ export function makeCourier(root: string, actor: Actor, onIdle: () => void): Cou
   };
 }
 
+/** What is to be told of this look; from now on it counts as told. Without a notifier no file is looked at. */
+function dueIn({ memory }: Office, world: World): Due[] {
+  const { plan } = world;
+  if (plan === null) return [];
+  const events = new Set(sendable(plan).flatMap(({ on }) => on));
+  if (events.size === 0) return [];
+  const { known } = memory();
+  const now = occasionsOf(sightsOfWorld(world), plan.run, world.held);
+  const due = newOccasions(now, known).filter(({ event }) => events.has(event));
+  for (const { key } of due) known.add(key);
+  return due.map((occasion) => ({ occasion, world, plan }));
+}
+
+async function sendBatch(office: Office, batch: readonly Due[]): Promise<void> {
+  const memory = office.memory();
+  const marks = new Set(batch.map(({ occasion }) => memory.markLeftBy(occasion.key)));
+  for (const mark of marks) {
+    if (mark === null) continue;
+    const { endBatch } = await import('./send-command.ts');
+    await endBatch(mark);
+  }
+  const mark = createToken();
+  await memory.note(occasionsIn(batch), mark, 'sending');
+  const sent = await Promise.all(NOTIFY_EVENTS.map((event) => sendEvent(office, event, batch, mark)));
+  // What was cut off stays `sending`: the next orchestrator tells it.
+  if (office.closing.aborted) return;
+  for (const { occasions, isTold } of sent)
+    if (occasions.length > 0) await memory.note(occasions, mark, isTold ? 'sent' : 'failed');
+}
+
+const occasionsIn = (batch: readonly Due[]): Occasion[] => batch.map(({ occasion }) => occasion);
+
+async function sendEvent(
+  office: Office,
+  event: NotifyEvent,
+  batch: readonly Due[],
+  mark: string,
+): Promise<{ occasions: Occasion[]; isTold: boolean }> {
+  const due = batch.filter(({ occasion }) => occasion.event === event);
+  const last = due.at(-1);
+  const occasions = occasionsIn(due);
+  if (last === undefined) return { occasions, isTold: true };
+  const { world, plan } = last;
+  const message = messageOfOccasions(office.root, plan.run, event, occasions, sightsOfWorld(world));
+  const told = await Promise.all(
+    sendable(plan).map(async (notifier) => {
+      if (!notifier.on.includes(event)) return true;
+      const fault = await sendTo(office, notifier, message, plan, mark);
+      return office.closing.aborted || note(office, nameOf(notifier, plan), message, fault);
+    }),
+  );
+  return { occasions, isTold: told.every(Boolean) };
+}
+
+/** Puts the result into the event log; true if it was told. */
+function note(
+  { root, actor, complain }: Office,
+  name: string,
+  message: NotifyMessage,
+  fault: string | null,
+): boolean {
+  const { id, event, title, workstreams, workstreams_total: total } = message;
+  const what = `${event} (${title})`;
+  const why = fault === null ? `${name} was told: ${what}` : `${name} could not be told: ${what}: ${fault}`;
+  const workstream = total === 1 ? (workstreams[0]?.workstream ?? null) : null;
+  audit(root, actor, { event: 'notify', workstream, why, id, ok: fault === null });
+  if (fault !== null) complain(name, fault);
+  return fault === null;
+}
+
 const sendable = ({ options }: FrozenPlan): Sendable[] =>
   (options.notify ?? []).filter((one): one is Sendable => one.kind !== 'bell');
 
-/** Which of them it is: a URL or a command may hold what is nobody's business. */
-const nameOf = ({ kind }: Sendable, at: number): string => `notifier ${at + 1} (${kind})`;
+/** Which of the config's it is: a URL or a command may hold what is nobody's business. */
+const nameOf = (notifier: Sendable, { options }: FrozenPlan): string =>
+  `notifier ${(options.notify ?? []).indexOf(notifier) + 1} (${notifier.kind})`;
 
 async function sendTo(
-  root: string,
+  { root, closing }: Office,
   notifier: Sendable,
   message: NotifyMessage,
   { options }: FrozenPlan,
   mark: string,
-  closing: AbortSignal,
 ): Promise<string | null> {
   const signal = AbortSignal.any([closing, AbortSignal.timeout(SEND_BOUND_MS)]);
   try {
@@ -169,7 +176,7 @@ async function sendTo(
 }
 
 /** Each fault of each notifier once, in the orchestrator's log. */
-function tellOnce(root: string): (name: string, fault: string) => void {
+function complainOnce(root: string): Office['complain'] {
   const told = new Set<string>();
   return (name, fault) => {
     if (told.has(`${name} ${fault}`)) return;
