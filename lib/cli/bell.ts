@@ -9,17 +9,17 @@ import type { FrozenPlan } from '../protocol/plan.ts';
  */
 export function terminalBell(
   plan: FrozenPlan | null,
-  isTerminal = process.stderr.isTTY === true,
+  terminal: { isTTY?: boolean; write(text: string): unknown } = process.stderr,
 ): (list: StatusList) => void {
   const events = new Set(
     (plan?.options.notify ?? []).filter(({ kind }) => kind === 'bell').flatMap(({ on }) => on),
   );
-  if (plan === null || events.size === 0 || !isTerminal) return () => undefined;
+  if (plan === null || events.size === 0 || terminal.isTTY !== true) return () => undefined;
   let told: Set<string> | null = null;
   return (list) => {
     const now = occasionsOf(sightsOfList(list), plan.run, false);
     const isNews = told !== null && newOccasions(now, told).some(({ event }) => events.has(event));
     told = new Set([...(told ?? []), ...now.map(({ key }) => key)]);
-    if (isNews) process.stderr.write('\u0007');
+    if (isNews) terminal.write('\u0007');
   };
 }

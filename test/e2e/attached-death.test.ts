@@ -159,3 +159,32 @@ it('knows at once that a worker is gone, and starts the next attempt', async () 
   // A look every two seconds would take one on average.
   expect(median).toBeLessThan(isLoaded ? 4 : 1);
 });
+
+it('ends the whole tree of a task that takes too long: SIGTERM, the grace, SIGKILL', async () => {
+  const note = '"$ORCH_ROOT.aside';
+  const stubborn = (name: string): string =>
+    `trap '' TERM; echo $$ > ${note}/${name}"; while :; do sleep 0.2; done`;
+  const rig = rigOf(
+    {
+      workstreams: [
+        {
+          id: 'A',
+          task_timeout: '1s',
+          tasks: [
+            { run: `setsid sh -c '${stubborn('child').replaceAll("'", `'\\''`)}' & ${stubborn('leader')}` },
+          ],
+        },
+      ],
+    },
+    SETTINGS,
+  );
+  expect((await rig.orch(['run'])).code).toBe(1);
+  expect(rig.record('A')).toMatchObject({
+    status: 'timed_out',
+    reason: { code: 'timeout' },
+    mode: 'attached',
+  });
+  const pids = ['child', 'leader'].map((name) => Number(readFileSync(join(rig.aside, name), 'utf8')));
+  expect(pids.filter(isAlive)).toEqual([]);
+  expect(rig.processes()).toEqual([]);
+});
