@@ -132,6 +132,9 @@ it('is held up by no notifier that hangs, fails, forks, is missing or answers no
   expect(sorted(received.map(({ path }) => path))).toEqual(['/away', '/broken', '/never']);
   const pids = ['hangs', 'forked'].map((name) => Number(readFileSync(join(rig.aside, name), 'utf8')));
   expect(pids.filter(isAlive)).toEqual([]);
+  expect(
+    rig.events().filter(({ event, pid }) => event === 'signal' && pids.includes(pid as number)),
+  ).not.toEqual([]);
   // Each once in the log, and never the address.
   const log = rig.read('.logs/_orchestrator.log');
   expect(log.match(/could not|cannot be reached|exit code|did not|not set|answered/g)).toHaveLength(8);

@@ -97,7 +97,7 @@ async function sendBatch(office: Office, batch: readonly Due[]): Promise<void> {
   for (const mark of marks) {
     if (mark === null) continue;
     const { endBatch } = await import('./send-command.ts');
-    await endBatch(mark);
+    await endBatch(office, mark);
   }
   const mark = createToken();
   await memory.note(occasionsIn(batch), mark, 'sending');
@@ -156,20 +156,20 @@ const nameOf = (notifier: Sendable, { options }: FrozenPlan): string =>
   `notifier ${(options.notify ?? []).indexOf(notifier) + 1} (${notifier.kind})`;
 
 async function sendTo(
-  { root, closing }: Office,
+  office: Office,
   notifier: Sendable,
   message: NotifyMessage,
   { options }: FrozenPlan,
   mark: string,
 ): Promise<string | null> {
-  const signal = AbortSignal.any([closing, AbortSignal.timeout(SEND_BOUND_MS)]);
+  const signal = AbortSignal.any([office.closing, AbortSignal.timeout(SEND_BOUND_MS)]);
   try {
     if (notifier.kind === 'webhook') {
       const { sendByWebhook } = await import('./send-webhook.ts');
       return await sendByWebhook(notifier, options, message, signal);
     }
     const { sendByCommand } = await import('./send-command.ts');
-    return await sendByCommand(root, notifier.command, message, mark, signal);
+    return await sendByCommand(office, notifier.command, message, mark, signal);
   } catch (error) {
     return messageOf(error);
   }

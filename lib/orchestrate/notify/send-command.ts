@@ -7,12 +7,16 @@ import { findMarked, type Leader } from '../../process/marked.ts';
 import { createToken, probe } from '../../process/system.ts';
 import { orchestratorLogPath } from '../../protocol/layout.ts';
 import type { NotifyMessage } from '../../protocol/notify.ts';
+import { type Actor, audit } from '../../store/events.ts';
 import { notifierEnvironment } from '../../tools/environment.ts';
 
 /** Of all commands that are told together: what an orchestrator that died left of them is found by it. */
 const BATCH_MARK = 'ORCH_NOTIFY_BATCH';
 /** Of one command. */
 const OWN_MARK = 'ORCH_NOTIFY_MARK';
+/** Who tells, for the event log. */
+type Sender = { root: string; actor: Actor };
+
 const GRACE_MS = 1_000;
 const KILL_BOUND_MS = 3_000;
 const LOG_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
@@ -22,7 +26,7 @@ const LOG_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | 
  * log. Within `signal`; then it and all that it started are ended. Null, or what went wrong.
  */
 export async function sendByCommand(
-  root: string,
+  { root, actor }: Sender,
   command: string,
   message: NotifyMessage,
   batch: string,
@@ -59,17 +63,21 @@ export async function sendByCommand(
     return signalCode === null ? `exit code ${exitCode}` : `ended by ${signalCode}`;
   } finally {
     closeSync(log);
-    await end(() => findMarked(OWN_MARK, mark, leader));
+    await end({ root, actor }, () => findMarked(OWN_MARK, mark, leader));
   }
 }
 
 /** Ends the commands of an orchestrator that is gone, and what they started. */
-export async function endBatch(batch: string): Promise<void> {
-  await end(() => findMarked(BATCH_MARK, batch, null));
+export async function endBatch(sender: Sender, batch: string): Promise<void> {
+  await end(sender, () => findMarked(BATCH_MARK, batch, null));
 }
 
-async function end(select: () => Promise<Kin[]>): Promise<void> {
-  await killKin(select, { graceMs: GRACE_MS, boundMs: KILL_BOUND_MS });
+async function end({ root, actor }: Sender, select: () => Promise<Kin[]>): Promise<void> {
+  const onSignal = ({ pid, proof, command }: Kin, signal: string): void => {
+    const why = "it belongs to a notifier's command that is over";
+    audit(root, actor, { event: 'signal', workstream: null, why, signal, pid, proof, command });
+  };
+  await killKin(select, { graceMs: GRACE_MS, boundMs: KILL_BOUND_MS, onSignal });
 }
 
 /** Its number is its own as long as it was not waited for, which is not before the next turn of the event loop. */
