@@ -378,6 +378,18 @@ export const SCENARIOS: readonly Scenario[] = [
     command: ['reattach', '--no-launch'],
     later: release,
   },
+  {
+    name: 'notify',
+    roles: ['_orchestrate'],
+    wishes: small(),
+    files: {
+      'orch.config.json': JSON.stringify({
+        ...TIMES,
+        notify: [{ command: 'cat > /dev/null' }, { webhook: 'http://127.0.0.1:9/closed' }],
+      }),
+    },
+    command: ['launch'],
+  },
 ];
 
 /** True once the repository has no state of orch: a launch that died before it froze its plan. */
