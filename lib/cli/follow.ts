@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { NewsFeed } from '../orchestrate/news.ts';
 import { HOLDS, pollStatus, type StatusList } from '../orchestrate/poll.ts';
 import type { WorkstreamStatus } from '../orchestrate/verdict.ts';
 import { jsonLine } from '../protocol/text.ts';
@@ -72,6 +73,8 @@ export type FollowOptions = {
   /** False for people who want none; colours are for terminals alone in any case. */
   color?: boolean;
   tick?: (list: StatusList) => Promise<void>;
+  /** What attached workers of this process tell: a reason to look. */
+  news?: NewsFeed;
   /** Whether an orchestrator that this process started has not ended yet. */
   isAtWork?: () => Promise<boolean>;
 };
@@ -104,7 +107,17 @@ export async function followUntilFinal(root: string, options: FollowOptions): Pr
     const late = performance.now() >= boundMs;
     return { seen: { end: late ? 'timeout' : 'aborted', list }, last: late };
   };
-  return lookUntil((onHint) => watchStatus(root, onHint), look, signal, boundMs);
+  const watch: Watch = (onHint) => {
+    const watcher = watchStatus(root, onHint);
+    const unsubscribe = options.news?.subscribe((_id, { type }) => type === 'record' && onHint());
+    return {
+      close: async () => {
+        unsubscribe?.();
+        await watcher.close();
+      },
+    };
+  };
+  return lookUntil(watch, look, signal, boundMs);
 }
 
 /** True if nothing goes on without a person. What an environment held back may begin in that of a newcomer. */
