@@ -9,7 +9,7 @@ export type Screen = { width: number | null; color: boolean };
 
 type Style = Parameters<typeof styleText>[0];
 
-const STYLES: Record<Verdict, Style> = {
+export const STYLES: Record<Verdict, Style> = {
   pending: 'gray',
   starting: 'cyan',
   running: 'cyan',

@@ -16,6 +16,8 @@ export type Stat = {
   pgrp: number;
   session: number;
   terminal: number;
+  /** Process group in the foreground of its terminal; -1 without one. */
+  foreground: number;
   /** User and system time of the process itself, in ticks. */
   cpuTicks: number;
   threads: number;
@@ -67,6 +69,7 @@ export function parseStat(text: string): Stat {
     pgrp: field(5),
     session: field(6),
     terminal: field(7),
+    foreground: field(8),
     cpuTicks: field(14) + field(15),
     threads: field(20),
     startTime: field(22),

@@ -1,7 +1,7 @@
 import { OrchError } from '../../errors.ts';
 import { attend } from '../attend.ts';
 import { ensureOrchestrator, untilResigned } from '../ensure-orchestrator.ts';
-import { followUntilFinal } from '../follow.ts';
+import { followOnScreen } from '../follow-on-screen.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { type LaunchArgs, launchOptions, launchRequest } from '../launch-options.ts';
 import { freezePlan, type LaunchRequest, launchPlan, showDryRun, startRun } from '../launch-plan.ts';
@@ -36,9 +36,10 @@ async function watch(request: LaunchRequest): Promise<number> {
   const root = await findRoot(request.root);
   const signal = interruptSignal();
   const tick = (): Promise<void> => ensureOrchestrator(root, false);
-  const { end, list } = await followUntilFinal(root, {
+  const { end, list } = await followOnScreen(root, {
     json: request.json,
     quiet: request.quiet,
+    ...(request.color === undefined ? {} : { color: request.color }),
     signal,
     tick,
   });
