@@ -130,7 +130,8 @@ function commitLines(details: Details | null, at: number, canvas: Canvas): strin
 function logLines(details: Details | null, canvas: Canvas): string[] {
   if (details === null) return [];
   if (details.trouble !== null) return [cutCells(shown(details.trouble), canvas.columns)];
-  if (details.log === null || details.log.length === 0) return ['(nothing was written yet)'];
+  if (details.log === null || details.log.length === 0)
+    return [cutCells('(nothing was written yet)', canvas.columns)];
   return details.log.flatMap((line) => foldCells(line, canvas.columns));
 }
 
@@ -163,7 +164,7 @@ export function detailsFrame(
     ...checkLines(status, canvas),
     ...commitLines(mine, glance.list.at, canvas),
     '',
-    `log (${mine?.stream ?? state.stream})`,
+    cutCells(`log (${mine?.stream ?? state.stream})`, canvas.columns),
     ...log,
   ];
   const heads = [titleLine(glance, state, canvas), headLine(status, canvas, '')].slice(

@@ -8,6 +8,7 @@ import { fitParts, shown } from './rows.ts';
 
 /** Two lines under every page: what happened or is asked, and the keys. */
 const FOOT_FROM = 5;
+const COLUMNS_LEAST = 12;
 
 const KEYS: Record<ViewState['page'], readonly string[]> = {
   list: ['Enter details', 'l log', 's stop', 'r retry', 'q leave', '? help'],
@@ -57,10 +58,14 @@ function bodyOf(glance: Glance, state: ViewState, canvas: Canvas, room: number):
  */
 export function frameOf(glance: Glance, state: ViewState, canvas: Canvas): Frame {
   const height = Math.max(canvas.rows - 1, 1);
+  // Not even an id has room here.
+  if (canvas.columns < COLUMNS_LEAST) return { lines: [], top: state.top, scroll: state.scroll };
   const foot = height >= FOOT_FROM || state.question !== null ? footLines(state, canvas) : [];
   const room = Math.max(height - foot.length, 1);
   const body = bodyOf(glance, state, canvas, room);
   const lines = [...body.lines.slice(0, room)];
   while (lines.length < room) lines.push('');
-  return { ...body, lines: [...lines, ...foot].slice(-height) };
+  const all = [...lines, ...foot].slice(-height);
+  // The mark of a cut is ours too; what people wrote is left as it is.
+  return { ...body, lines: canvas.unicode ? all : all.map((line) => line.replaceAll('…', '~')) };
 }

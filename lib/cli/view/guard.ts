@@ -1,6 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { errnoOf } from '../../errors.ts';
-import { failpoint } from '../../failpoint.ts';
 
 /**
  * A shell of a few lines that outlives a view which is killed with -9, and gives the terminal its settings back.
@@ -38,7 +37,6 @@ export function terminalSettings(): string | null {
 
 /** Starts the guard. The terminal is its descriptor 3, so that it needs no name of it. */
 export function startGuard(before: string, during: string): Guard {
-  failpoint('cli.view.guard');
   const child = spawn('/bin/sh', ['-c', SCRIPT, 'orch-view-guard', before, during], {
     stdio: ['pipe', 'ignore', 'ignore', 0],
     // Nothing of ours: it may be around for a moment longer, and must not pass for a part of the work.

@@ -60,7 +60,7 @@ const COLUMNS: readonly Show[] = [
   {
     title: 'STATE',
     least: 11,
-    drop: 0,
+    drop: 9,
     cell: ({ verdict }, { canvas, paint }) => {
       const word = verdict === 'timed_out' ? 'timed out' : verdict;
       return { text: `${signOf(verdict, canvas.unicode)} ${word}`, paint: paint(STYLES[verdict]) };
