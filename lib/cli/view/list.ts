@@ -84,15 +84,18 @@ export function listFrame(glance: Glance, state: ViewState, canvas: Canvas, room
         ? [totalsLine(glance, canvas)]
         : [];
   const focus = room >= FOCUS_FROM ? ['', ...focusLines(workstreams[at], canvas)] : [];
-  const { head, rows } = rowLines(glance, state.selected, canvas);
-  const title = room >= HEAD_FROM ? [head] : [];
-  const space = Math.max(room - heads.length - title.length - focus.length, 1);
-  const top = windowTop(state.top, at, space, rows.length);
-  const seen = rows.slice(top, top + space);
-  const padding = Array.from({ length: space - seen.length }, () => '');
-  const below =
-    focus.length === 0 ? [] : [moreLine(top, seen.length, rows.length, canvas), ...focus.slice(1)];
-  return { lines: [...heads, ...title, ...seen, ...padding, ...below], top, scroll: 0 };
+  const titles = room >= HEAD_FROM ? 1 : 0;
+  const space = Math.max(room - heads.length - titles - focus.length, 1);
+  const top = windowTop(state.top, at, space, workstreams.length);
+  const { head, rows } = rowLines(glance, state.selected, canvas, { from: top, room: space });
+  const padding = Array.from({ length: space - rows.length }, () => '');
+  const more = moreLine(top, rows.length, workstreams.length, canvas);
+  const below = focus.length === 0 ? [] : [more, ...focus.slice(1)];
+  return {
+    lines: [...heads, ...(titles === 0 ? [] : [head]), ...rows, ...padding, ...below],
+    top,
+    scroll: 0,
+  };
 }
 
 function moreLine(top: number, count: number, total: number, canvas: Canvas): string {

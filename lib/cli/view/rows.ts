@@ -27,7 +27,7 @@ type Show = Column & {
   cell: (status: WorkstreamStatus, context: Context) => Cell;
 };
 
-type Context = { glance: Glance; canvas: Canvas; selected: string | null; paint: Paint };
+type Context = { glance: Glance; canvas: Canvas; selected: string | null; paint: Paint; idWidth: number };
 
 /** A foreign program's texts may be as long as its record. */
 const TEXT_BYTES = 1_024;
@@ -50,10 +50,11 @@ const COLUMNS: readonly Show[] = [
     title: '  WORKSTREAM',
     least: 12,
     drop: 0,
-    cell: ({ workstream }, { selected, canvas, paint }) => {
+    cell: ({ workstream }, { selected, canvas, paint, idWidth }) => {
       const isSelected = workstream === selected;
       const mark = isSelected ? (canvas.unicode ? '❯ ' : '> ') : '  ';
-      const text = `${mark}${shown(workstream)}`;
+      // As wide as the widest of all, shown or not: scrolling moves no column.
+      const text = `${mark}${workstream}${' '.repeat(Math.max(idWidth - cells(workstream), 0))}`;
       return isSelected ? { text, paint: paint('bold') } : { text };
     },
   },
@@ -129,17 +130,20 @@ function nowText({ verdict, current_task, reason, alive }: WorkstreamStatus): st
   return shown(reason?.message ?? current_task ?? '');
 }
 
-/** The head of the table and a line for each workstream; the caller shows those for which there is room. */
+/** The head of the table, and a line for each of the workstreams from `from` on for which there is `room`. */
 export function rowLines(
   glance: Glance,
   selected: string | null,
   canvas: Canvas,
+  window: { from: number; room: number },
 ): { head: string; rows: string[] } {
   const paint = painter({ width: canvas.columns, color: canvas.color });
   const { workstreams } = glance.list;
   const columns = COLUMNS.filter(({ has }) => has === undefined || workstreams.some(has));
-  const context = { glance, canvas, selected, paint };
-  const table = workstreams.map((status) => columns.map(({ cell }) => cell(status, context)));
+  const idWidth = Math.max(0, ...workstreams.map(({ workstream }) => cells(workstream)));
+  const context = { glance, canvas, selected, paint, idWidth };
+  const seen = workstreams.slice(window.from, window.from + window.room);
+  const table = seen.map((status) => columns.map(({ cell }) => cell(status, context)));
   const [head = '', ...rows] = tableLines(columns, table, canvas.columns, paint('bold'));
   return { head, rows };
 }
