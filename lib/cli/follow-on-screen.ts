@@ -14,11 +14,9 @@ type Options = FollowOptions & {
  */
 export async function followOnScreen(root: string, options: Options): Promise<Followed> {
   if (!isViewWanted(options)) return followUntilFinal(root, options);
-  const [{ openView }, { summaryLines }, { showsUnicode }, { screenOf }] = await Promise.all([
+  const [{ openView }, { summaryText }] = await Promise.all([
     import('./view/view.ts'),
     import('./view/summary.ts'),
-    import('./view/symbols.ts'),
-    import('./render.ts'),
   ]);
   const color = options.color ?? true;
   const attached = options.attached === true;
@@ -32,7 +30,6 @@ export async function followOnScreen(root: string, options: Options): Promise<Fo
   }
   const away = attached ? 'stopped' : 'left';
   const leave = followed.end === 'final' && !options.signal.aborted ? 'over' : away;
-  const lines = summaryLines(followed.list, leave, screenOf(color), showsUnicode(process.env));
-  process.stdout.write(`${lines.join('\n')}\n`);
+  process.stdout.write(summaryText(followed.list, leave, color));
   return followed;
 }

@@ -28,8 +28,9 @@ async function watchInView(
   options: GlobalOptions,
   signal: AbortSignal,
 ): Promise<void> {
+  const { color } = options;
   const { openView } = await import('./view/view.ts');
-  const view = openView(root, { attached: false, color: options.color });
+  const view = openView(root, { attached: false, color });
   let list: StatusList;
   try {
     const left = AbortSignal.any([signal, view.left]);
@@ -37,7 +38,8 @@ async function watchInView(
   } finally {
     view.close();
   }
-  process.stdout.write(renderStatus(list, screenOf(options.color)));
+  const { summaryText } = await import('./view/summary.ts');
+  process.stdout.write(summaryText(list, 'left', color));
 }
 
 async function watchChanges(

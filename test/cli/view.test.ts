@@ -349,6 +349,7 @@ describe('the outlook', () => {
   it('is what is left at the pace so far, shared by the workers, and no less than the longest chain', () => {
     expect(seconds([ofSeconds('A', '1/3', [10])])).toBe(20);
     expect(seconds([ofSeconds('A', '1/3', [10], { last_update: AT - 4 })])).toBe(16);
+    expect(seconds([ofSeconds('A', '1/2', [10], { last_update: AT - 40 })])).toBeNull();
     const three = [ofSeconds('A', '1/3', [10]), ofSeconds('B', '0/3', []), ofSeconds('C', '0/1', [])];
     expect(seconds(three)).toBe(30);
     expect(seconds(three, 1)).toBe(60);

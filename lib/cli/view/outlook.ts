@@ -3,7 +3,7 @@ import type { WorkstreamStatus } from '../../orchestrate/verdict.ts';
 import { numberOf, objectsOf, progressOf, textsOf } from './figures.ts';
 
 /**
- * When it may be over. `seconds` null: nobody can say yet, since no task has ended. `waiting`: workstreams that wait
+ * When it may be over. `seconds` null: nobody can say, since no task has ended, or all last longer than those did. `waiting`: workstreams that wait
  * for a person, which no estimate holds.
  */
 export type Outlook = { seconds: number | null; waiting: number };
@@ -69,5 +69,7 @@ export function outlookOf({ workstreams, at }: StatusList, maxParallel: number):
   let sum = 0;
   for (const { seconds } of works.values()) sum += seconds;
   const workers = Math.max(1, Math.min(maxParallel, going.length));
-  return { seconds: Math.max(sum / workers, longestChain(works)), waiting: held.length };
+  const seconds = Math.max(sum / workers, longestChain(works));
+  // Everything at hand has lasted longer than the mean: that it takes no time any more would be a lie.
+  return { seconds: seconds === 0 ? null : seconds, waiting: held.length };
 }

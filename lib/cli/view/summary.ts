@@ -1,9 +1,9 @@
 import type { StatusList } from '../../orchestrate/poll.ts';
 import type { WorkstreamStatus } from '../../orchestrate/verdict.ts';
-import { painter, type Screen, STYLES } from '../render.ts';
+import { painter, type Screen, STYLES, screenOf } from '../render.ts';
 import { cutCells, wrapCells } from '../table.ts';
 import { shown } from './rows.ts';
-import { signOf } from './symbols.ts';
+import { showsUnicode, signOf } from './symbols.ts';
 
 /** `over`: nothing more happens. `left`: a person went away, and the work goes on. `stopped`: it was stopped. */
 export type Leave = 'over' | 'left' | 'stopped';
@@ -49,4 +49,10 @@ export function summaryLines(list: StatusList, leave: Leave, screen: Screen, uni
     stopped: ['`orch run` goes on from the checkpoints, `orch retry ID` with one of them.'],
   }[leave];
   return [...rows, ...(hidden === 0 ? [] : [`… and ${hidden} more`]), ...next];
+}
+
+/** The summary as it is written to stdout. */
+export function summaryText(list: StatusList, leave: Leave, color: boolean): string {
+  const lines = summaryLines(list, leave, screenOf(color), showsUnicode(process.env));
+  return `${lines.join('\n')}\n`;
 }
