@@ -13,6 +13,7 @@ import { readDocument } from '../plan/parse.ts';
 import { plain } from '../plan/raw.ts';
 import type { PlanOptions } from '../protocol/plan.ts';
 import { keyFaults } from './keys.ts';
+import { notifiersOf } from './notify.ts';
 import { ConfigSchema, type WrittenConfig } from './schema.ts';
 
 /** What the config says; what it does not say is not there. */
@@ -91,8 +92,9 @@ function judge(document: Document, root: string): ConfigResult {
   }
   const faults = keyFaults(document, document.root);
   const checked = v.safeParse(ConfigSchema, plain(document.root));
-  // Who takes "require_env" for the place of a key must not see the key in a log.
-  const isShown = (path: readonly (string | number)[]): boolean => path[0] !== 'require_env';
+  // Who takes "require_env" for the place of a key, or a URL for none, must not see the key in a log.
+  const isShown = ([field]: readonly (string | number)[]): boolean =>
+    field !== 'require_env' && field !== 'notify';
   if (!checked.success) faults.push(...shapeFaults(document, [], checked.issues, isShown));
   if (!checked.success || faults.length > 0) {
     return { ok: false, faults: faults.sort((a, b) => a.line - b.line || a.column - b.column) };
@@ -110,6 +112,7 @@ function configOf(file: string, written: WrittenConfig, root: string): Config {
   if (written.containment !== undefined) options.containment = written.containment;
   if (written.limits !== undefined) options.limits = limitsOf(written.limits);
   if (written.sandbox !== undefined) options.sandbox = sandboxOf(written.sandbox);
+  if (written.notify !== undefined) options.notify = notifiersOf(written.notify);
   const durations = {
     timeoutMs: written.timeout,
     taskTimeoutMs: written.task_timeout,

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { LimitsSchema, SandboxSchema } from '../plan/containment.ts';
 import { parseDuration } from '../plan/durations.ts';
 import { WISHES } from '../protocol/containment.ts';
+import { NotifySchema } from './notify.ts';
 
 /**
  * What a config file may say: types and JSON Schema come from here. As in plans, the message of a schema is what was
@@ -98,6 +99,7 @@ const entries = {
       v.description('What commands may see and change: bwrap, none, or an object (none)'),
     ),
   ),
+  notify: v.optional(NotifySchema),
 };
 
 export const ConfigSchema = v.object(entries, 'an object');

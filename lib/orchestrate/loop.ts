@@ -6,8 +6,9 @@ import { watchStatus } from '../store/watch.ts';
 import { act, type Done, isPassing } from './act.ts';
 import { type Action, decide, isOpen } from './decide.ts';
 import { listenTo, type NewsFeed } from './news.ts';
+import { makeCourier } from './notify/courier.ts';
 import { type Memory, newMemory, type Observation, observe } from './observe.ts';
-import type { Permissions } from './world.ts';
+import type { Permissions, World } from './world.ts';
 
 /** What the roles may do: one loop, other permissions. */
 export const PERMISSIONS = {
@@ -78,6 +79,7 @@ export async function orchestrate(options: PassOptions, role: Role, stop: AbortS
   const { root, mode } = options;
   const bell = makeBell();
   const own: PassOptions = { ...options, stop, onDone };
+  const courier = makeCourier(root, options.actor, bell.ring);
   const watcher = watchStatus(root, bell.ring);
   stop.addEventListener('abort', bell.ringNow, { once: true });
   function onDone(done: Done): void {
@@ -95,25 +97,29 @@ export async function orchestrate(options: PassOptions, role: Role, stop: AbortS
   try {
     await role.announce(mode);
     while (!stop.aborted) {
-      const { open, lookMs } = await tolerantPass(own);
-      if (!open && (await mayResign(own, role))) return;
+      const { world, open, lookMs } = await tolerantPass(own);
+      if (world !== null) courier.consider(world);
+      if (!open && courier.isIdle() && (await mayResign(own, role))) return;
       await bell.wait(TICK_MS, Math.max(REST_MIN_MS, lookMs * REST_FACTOR));
     }
   } finally {
     await watcher.close();
+    await courier.close();
   }
 }
 
-async function tolerantPass(options: PassOptions): Promise<{ open: boolean; lookMs: number }> {
+async function tolerantPass(
+  options: PassOptions,
+): Promise<{ world: World | null; open: boolean; lookMs: number }> {
   try {
     const { world, done, lookMs } = await pass(options);
     // What was just done changes the world: look again before concluding anything.
-    return { open: done.some(({ ok }) => ok) || isOpen(world), lookMs };
+    return { world, open: done.some(({ ok }) => ok) || isOpen(world), lookMs };
   } catch (error) {
     if (!isPassing(error)) throw error;
     process.stderr.write(`orch: ${new Date().toISOString()} ${messageOf(error)}; trying again\n`);
     if (error instanceof OrchError && error.code === 'LEASE_LOST') throw error;
-    return { open: true, lookMs: 0 };
+    return { world: null, open: true, lookMs: 0 };
   }
 }
 

@@ -34,6 +34,7 @@ export function readLines(channel: Duplex, maxBytes: number, onLine: (line: stri
     }
   });
   channel.on('error', () => undefined);
+  channel.resume();
   if (channel instanceof Socket) channel.unref();
 }
 

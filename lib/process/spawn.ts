@@ -86,7 +86,8 @@ async function launch(options: SpawnOptions, pipes: Pipes): Promise<Launched> {
 /** A pipe beyond the first three is a socket that both ends may write to. */
 function duplexOf(pipe: unknown): Duplex | null {
   if (!(pipe instanceof Socket)) return null;
-  // That the other end is gone is learnt from the end of the child.
+  // Paused by word: execa drains what nobody listens to. That the other end is gone, the end of the child tells.
+  pipe.pause();
   pipe.on('error', () => undefined).unref();
   return pipe;
 }

@@ -14,6 +14,7 @@ export const EVENTS = [
   'orchestrator',
   'lock',
   'rebuilt',
+  'notify',
 ] as const;
 
 const seconds = v.number();

@@ -1,4 +1,5 @@
 import { isId } from './ids.ts';
+import { isNotifier } from './notify.ts';
 import type { FrozenPlan } from './plan.ts';
 
 /**
@@ -78,6 +79,7 @@ const options = shaped({
   tool: orNull(listOf(text)),
   envFile: orNull(text),
   requireEnv: listOf(text),
+  notify: (value) => value === undefined || listOf(isNotifier)(value),
 });
 
 const plan = shaped({

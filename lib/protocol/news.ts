@@ -19,8 +19,8 @@ export type OutputNews = { type: 'output'; bytes: number };
 
 export type News = RecordNews | OutputNews;
 
-/** A line of more bytes, the newline left out, is passed over unread. */
-export const NEWS_MAX_BYTES = 2_048;
+/** A line of more bytes, the newline left out, is passed over unread. JSON may make six of each byte of a text. */
+export const NEWS_MAX_BYTES = 8_192;
 const NEWS_TEXT_BYTES = 256;
 
 /** A record's news, its texts cut so that the line is never too long. */

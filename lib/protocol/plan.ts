@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ContainmentWish, Limits, Sandbox } from './containment.ts';
+import type { Notifier } from './notify.ts';
 import type { ToolSettings } from './tools.ts';
 
 /** The frozen plan: what `lib/plan` makes of a person's files and `.status/_plan.json` keeps. */
@@ -72,6 +73,8 @@ export type PlanOptions = {
   sandbox?: Sandbox | null;
   /** What the config says of tools, by name. */
   tools?: Record<string, ToolSettings>;
+  /** Who is told of what; absent in plans that were frozen before there was the choice. */
+  notify?: Notifier[];
 };
 
 export type FrozenPlan = {
@@ -100,6 +103,7 @@ export const DEFAULT_OPTIONS: PlanOptions = {
   limits: null,
   sandbox: null,
   tools: {},
+  notify: [],
 };
 
 /**

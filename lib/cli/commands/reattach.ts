@@ -8,7 +8,9 @@ import type { Reason } from '../../protocol/status.ts';
 import { escapeControls, jsonLine } from '../../protocol/text.ts';
 import type { Actor } from '../../store/events.ts';
 import { makeFolders } from '../../store/folders.ts';
+import { planInForce } from '../../store/plans.ts';
 import { takeRole } from '../../store/role.ts';
+import { terminalBell } from '../bell.ts';
 import { ensureOrchestrator, isStartedAtWork, untilResigned } from '../ensure-orchestrator.ts';
 import { followOnScreen } from '../follow-on-screen.ts';
 import { interruptSignal } from '../interrupt.ts';
@@ -43,7 +45,9 @@ export const verb: Verb<Args> = {
     const signal = interruptSignal();
     await ensureOrchestrator(root, true);
     const tellFrozen = tellOnce(args.json);
+    const ring = terminalBell(planInForce(root));
     const tick = async (list: StatusList): Promise<void> => {
+      ring(list);
       for (const fault of list.faults ?? []) if (fault.code === 'frozen') tellFrozen(fault);
       await settleGone(root, list);
       await ensureOrchestrator(root, false);
@@ -56,6 +60,7 @@ export const verb: Verb<Args> = {
       return 130;
     }
     await untilResigned(root, signal);
+    ring(list);
     return tellEnd(list, args);
   },
 };

@@ -1,5 +1,9 @@
 import { OrchError } from '../../errors.ts';
+import type { StatusList } from '../../orchestrate/poll.ts';
+import { planInForce } from '../../store/plans.ts';
 import { attend } from '../attend.ts';
+import { terminalBell } from '../bell.ts';
+import { beginCiReport, type CiReport } from '../ci/report.ts';
 import { ensureOrchestrator, untilResigned } from '../ensure-orchestrator.ts';
 import { followOnScreen } from '../follow-on-screen.ts';
 import { interruptSignal } from '../interrupt.ts';
@@ -26,16 +30,29 @@ export const verb: Verb<Args> = {
     if (args.wait && !args.detached) {
       throw new OrchError('USAGE', '--wait goes with --detached', { hint: 'A plain run waits by itself.' });
     }
-    if (!args.detached) return runAttached(request);
-    const code = await launchPlan(request);
-    return args.wait && !request.dryRun && code === 0 ? watch(request) : code;
+    const report = beginCiReport(request);
+    try {
+      if (!args.detached) return await runAttached(request, report);
+      // From the start: a launch that has begun is carried to its end, and then nobody watches.
+      const signal = args.wait ? interruptSignal() : null;
+      const code = await launchPlan(request);
+      // One that could not start is no reason to leave the others: the end of all says how it went.
+      return signal !== null && !request.dryRun ? await watch(request, report, signal) : code;
+    } finally {
+      report.close();
+    }
   },
 };
 
-async function watch(request: LaunchRequest): Promise<number> {
+async function watch(request: LaunchRequest, report: CiReport, signal: AbortSignal): Promise<number> {
   const root = await findRoot(request.root);
-  const signal = interruptSignal();
-  const tick = (): Promise<void> => ensureOrchestrator(root, false);
+  const plan = planInForce(root);
+  const ring = terminalBell(plan);
+  const tick = async (list: StatusList): Promise<void> => {
+    ring(list);
+    await report.seen(list);
+    await ensureOrchestrator(root, false);
+  };
   const { end, list } = await followOnScreen(root, {
     json: request.json,
     quiet: request.quiet,
@@ -48,16 +65,30 @@ async function watch(request: LaunchRequest): Promise<number> {
     return 130;
   }
   await untilResigned(root, signal);
-  return tellEnd(list, request);
+  ring(list);
+  return conclude(list, request, report);
 }
 
-async function runAttached(request: LaunchRequest): Promise<number> {
+/** In CI the end is told by annotations, on the stream where nothing that a text says can be a command. */
+async function conclude(list: StatusList, request: LaunchRequest, report: CiReport): Promise<number> {
+  const code = tellEnd(list, report.tellsEnd ? { json: true, quiet: true } : request);
+  await report.end(list);
+  return code;
+}
+
+async function runAttached(request: LaunchRequest, report: CiReport): Promise<number> {
   const { root, plan } = await freezePlan(request, 'attached');
   if (request.dryRun) return showDryRun(root, plan, request.json);
   let code = 1;
   await startRun(root, plan, request.fresh, async (role) => {
-    const { end, list } = await attend(root, plan, role, request);
-    code = end === 'interrupted' ? 130 : tellEnd(list, request);
+    const ring = terminalBell(plan);
+    const tick = async (seen: StatusList): Promise<void> => {
+      ring(seen);
+      await report.seen(seen);
+    };
+    const { end, list } = await attend(root, plan, role, { ...request, tick });
+    ring(list);
+    code = end === 'interrupted' ? 130 : await conclude(list, request, report);
   });
   return code;
 }
