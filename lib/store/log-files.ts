@@ -1,4 +1,4 @@
-import { constants, lstatSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { watch } from 'chokidar';
 import { errnoOf, OrchError } from '../errors.ts';
@@ -138,21 +138,4 @@ export function watchLog(path: string, onHint: () => void): { close(): Promise<v
   watcher.on('all', onHint);
   watcher.on('error', (error) => process.stderr.write(`orch: cannot watch ${path}: ${String(error)}\n`));
   return { close: () => watcher.close() };
-}
-
-/**
- * When a worker or its tools wrote last, on either stream, in Unix seconds; null where nothing tells. It informs, and
- * never throws: a log that cannot be looked at is as good as none.
- */
-export function lastOutputAt(root: string, id: string): number | null {
-  const times = [outPath(root, id), errPath(root, id)].flatMap((path) => {
-    try {
-      const stats = lstatSync(path, { throwIfNoEntry: false });
-      return stats === undefined || stats.size === 0 ? [] : stats.mtimeMs / 1000;
-    } catch (error) {
-      if (errnoOf(error) === null) throw error;
-      return [];
-    }
-  });
-  return times.length === 0 ? null : Math.max(...times);
 }
