@@ -122,6 +122,17 @@ describe('a frame', () => {
     }
   });
 
+  it('says what is asked, and that an attached run is stopping', () => {
+    const glance = glanceOf([statusOf('A')]);
+    const at = (more: Partial<ViewState>): string =>
+      frameOf(glance, { ...FIRST, selected: 'A', ...more }, PLAIN).lines.join('\n');
+    expect(at({ stopping: true })).toContain('stopping');
+    expect(at({ question: { wish: 'stop', id: 'A' } })).toMatch(/ A .*y\/n/);
+    expect(
+      frameOf(glance, { ...FIRST, question: { wish: 'leave', id: null } }, { ...PLAIN, rows: 3 }).lines,
+    ).toHaveLength(2);
+  });
+
   it('keeps the selected row in sight wherever it is, and wastes no room', () => {
     const glance = glanceOf(many(200));
     for (const at of [0, 1, 99, 198, 199]) {

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import stringWidth from 'string-width';
-import { afterAll, describe, expect, it } from 'vitest';
-import { completed, endAll, makeRoot, putPlan, putRecord } from '../cli/rig.ts';
-import { isAlive, type Rig, until } from '../rig/repository.ts';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { completed, endAll, failed, makeFolder, makeRoot, putPlan, putRecord } from '../cli/rig.ts';
+import { isAlive, type Rig, signal, until } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
 import { openTerminal, type Terminal, tmuxMissing } from '../rig/terminal.ts';
 
@@ -49,20 +49,31 @@ const stateOf = (lines: readonly string[], id: string): string | undefined =>
 const labelsOf = (lines: readonly string[]): string[] =>
   lines.flatMap((line) => /^([a-z]+) {2,}\S/.exec(line)?.[1] ?? []);
 
+type Place = Pick<Rig, 'root' | 'aside'>;
+
+/** A folder with the records of a run that is over: all that it takes to look at. */
+async function oldRun(): Promise<Place> {
+  const root = makeRoot();
+  await putPlan(root, ['alpha', 'gamma']);
+  await putRecord(root, 'alpha', { ...completed, title: '日本語のタスク' });
+  await putRecord(root, 'gamma', failed);
+  return { root, aside: makeFolder() };
+}
+
 /** Types a command that leaves its PID and its exit code beside the repository. */
-function start(terminal: Terminal, rig: Rig, args: string): void {
+function start(terminal: Terminal, rig: Place, args: string): void {
   terminal.type(
     `rm -f ${rig.aside}/*; sh -c 'echo $$ > ${rig.aside}/pid; exec $ORCH ${args}'; echo $? > ${rig.aside}/code`,
   );
 }
 
-const codeOf = (rig: Rig): Promise<number> =>
+const codeOf = (rig: Place): Promise<number> =>
   until(
     () => existsSync(join(rig.aside, 'code')) && readFileSync(join(rig.aside, 'code'), 'utf8').trim() !== '',
     { what: 'the view to end' },
   ).then(() => Number(readFileSync(join(rig.aside, 'code'), 'utf8')));
 
-const pidOf = (rig: Rig): number => Number(readFileSync(join(rig.aside, 'pid'), 'utf8'));
+const pidOf = (rig: Place): number => Number(readFileSync(join(rig.aside, 'pid'), 'utf8'));
 
 /** The settings of the terminal, as words. */
 const settingsOf = (terminal: Terminal): string[] =>
@@ -192,14 +203,15 @@ describe.skipIf(missing !== null)('the live view', () => {
   });
 
   it('goes to the shell with Ctrl+Z and comes back with fg', async () => {
-    const rig = rigOf(PLAN);
-    const terminal = openTerminal(rig);
-    await watching(rig, terminal, 'status --watch');
+    const place = await oldRun();
+    const terminal = openTerminal(place);
+    start(terminal, place, 'status --watch');
+    await terminal.sees((lines) => stateOf(lines, 'alpha') === 'completed', 'the view');
     terminal.press('C-z');
     await terminal.sees(/Stopped/, 'the shell');
     await expectSane(terminal, true);
     terminal.type('fg');
-    await terminal.sees((lines) => stateOf(lines, 'alpha') === 'running', 'the view again');
+    await terminal.sees((lines) => stateOf(lines, 'alpha') === 'completed', 'the view again');
     terminal.press('q');
     await terminal.sees((lines) => lines.at(-1) === '$', 'the shell once more');
     terminal.type('echo "code $?"');
@@ -213,16 +225,15 @@ describe.skipIf(missing !== null)('the live view', () => {
     ['sh', 'SIGTERM'],
     ['sh', 'SIGHUP'],
   ] as const)('leaves the terminal of %s as it was when it ends by %s', async (shell, signal) => {
-    const rig = rigOf(PLAN);
-    const bash = ['bash', '--noprofile', '--norc'];
-    const terminal = openTerminal(rig, shell === 'bash' ? {} : { shell: ['sh'] });
-    await watching(rig, terminal);
+    const place = await oldRun();
+    const terminal = openTerminal(place, shell === 'bash' ? {} : { shell: ['sh'] });
+    start(terminal, place, 'status --watch');
+    await terminal.sees((lines) => stateOf(lines, 'alpha') === 'completed', 'the view');
     await until(() => !settingsOf(terminal).includes('icanon'), { what: 'the view to take the keys' });
-    const view = pidOf(rig);
+    const view = pidOf(place);
     process.kill(view, signal);
     await until(() => !isAlive(view), { what: 'the view to end' });
-    await expectSane(terminal, shell === bash[0]);
-    expect(rig.status('alpha')).toBe('running');
+    await expectSane(terminal, shell === 'bash');
   });
 
   it.each([
@@ -238,14 +249,15 @@ describe.skipIf(missing !== null)('the live view', () => {
   });
 
   it('uses neither colour nor Unicode where nobody wants or shows it', async () => {
-    const rig = rigOf(PLAN);
-    const terminal = openTerminal(rig, { env: { NO_COLOR: '1', LANG: 'C', LC_ALL: 'C' } });
-    await watching(rig, terminal);
+    const place = await oldRun();
+    const terminal = openTerminal(place, { env: { NO_COLOR: '1', LANG: 'C', LC_ALL: 'C' } });
+    start(terminal, place, 'status --watch');
+    await terminal.sees((lines) => stateOf(lines, 'alpha') === 'completed', 'the view');
     const painted = terminal.painted();
     expect(painted).not.toContain('\u001b');
     expect(painted.replaceAll('日本語のタスク', '')).not.toMatch(/[^\n -~]/);
     terminal.press('q');
-    expect(await codeOf(rig)).toBe(130);
+    expect(await codeOf(place)).toBe(0);
   });
 
   it('ends by itself when everything is final, with a summary and the exit code of the run', async () => {
@@ -276,6 +288,46 @@ describe.skipIf(missing !== null)('the live view', () => {
     await expectSane(terminal, true);
     expect(rig.record('beta')).toMatchObject({ status: 'stopped', attempt: 2 });
     expect(rig.processes()).toEqual([]);
+  });
+
+  it('of an attached run takes a terminal that goes away for a word to stop, and goes to a safe point', async () => {
+    const rig = rigOf(PLAN);
+    const terminal = openTerminal(rig);
+    start(terminal, rig, 'run');
+    await terminal.sees((lines) => stateOf(lines, 'beta') === 'running', 'the view');
+    const view = pidOf(rig);
+    terminal.end();
+    await until(() => !isAlive(view), { what: 'the run to end' });
+    expect(rig.record('beta')).toMatchObject({ status: 'stopped', reason: { code: 'stopped' } });
+    expect(rig.processes()).toEqual([]);
+  });
+
+  it('holds nobody up where the terminal takes nothing any more: an attached run goes on', async () => {
+    const rig = rigOf({
+      workstreams: [
+        { id: 'alpha', tasks: [{ run: `while ! test -e $ORCH_ROOT.aside/go; do sleep 0.1; done` }] },
+        { id: 'delta', depends_on: ['alpha'], tasks: [{ run: 'echo d > d' }] },
+      ],
+    });
+    const terminal = openTerminal(rig, { columns: 200, rows: 60 });
+    start(terminal, rig, 'run');
+    await terminal.sees((lines) => stateOf(lines, 'alpha') === 'running', 'the view');
+    const view = pidOf(rig);
+    const server = Number(terminal.ask('pid'));
+    process.kill(server, 'SIGSTOP');
+    onTestFinished(() => signal(server, 'SIGCONT'));
+    // Each makes it draw everything: more than the kernel holds for a terminal that does not read.
+    let drawn = 0;
+    const drawAgain = (): boolean => {
+      process.kill(view, 'SIGCONT');
+      drawn += 1;
+      return drawn >= 100;
+    };
+    await until(drawAgain, { what: 'the terminal to be full' });
+    writeFileSync(join(rig.aside, 'go'), '');
+    await until(() => rig.status('delta') === 'completed', { what: 'the run to go on' });
+    process.kill(server, 'SIGCONT');
+    expect(await codeOf(rig)).toBe(0);
   });
 
   it('scrolls through 200 workstreams with the selected one in sight', async () => {

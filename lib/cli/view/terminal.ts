@@ -2,6 +2,7 @@ import { emitKeypressEvents } from 'node:readline';
 import { errnoOf } from '../../errors.ts';
 import { type Guard, startGuard, terminalSettings } from './guard.ts';
 import type { Key } from './keys.ts';
+import { openLine } from './line.ts';
 import { patch, scrollAway, wipe } from './paint.ts';
 
 /**
@@ -11,8 +12,8 @@ import { patch, scrollAway, wipe } from './paint.ts';
  */
 export type Terminal = {
   size(): { columns: number; rows: number };
-  /** Writes what differs from the last frame; returns the number of bytes. */
-  draw(lines: readonly string[]): number;
+  /** Writes what differs from the last frame; false where the line is still at that: then it is to be tried later. */
+  draw(lines: readonly string[]): boolean;
   /** The next frame is written as a whole. */
   forget(): void;
   /** Stops this process group, as Ctrl+Z does elsewhere; goes on when somebody continues it. */
@@ -83,11 +84,11 @@ export function openTerminal({ onKey, onResize, onGone, onNote }: Listeners): Te
   const guard = guardTerminal();
   let before: readonly string[] | null = null;
   let isOpen = true;
-  const isGone = (): boolean => !isOpen || stdout.destroyed;
   const gone = (): void => {
     isOpen = false;
     onGone();
   };
+  const line = openLine(gone);
   const keypress = (_text: string | undefined, key: Key): void => onKey(key);
   const resized = (): void => {
     before = null;
@@ -95,7 +96,7 @@ export function openTerminal({ onKey, onResize, onGone, onNote }: Listeners): Te
   };
   const continued = (): void => {
     setRaw(true);
-    stdout.write(scrollAway(stdout.rows));
+    if (!line.isBusy()) line.write(scrollAway(stdout.rows));
     resized();
   };
   const held = holdStderr(onNote);
@@ -107,21 +108,22 @@ export function openTerminal({ onKey, onResize, onGone, onNote }: Listeners): Te
   process.on('SIGCONT', continued);
   setRaw(true);
   stdin.resume();
-  stdout.write(scrollAway(stdout.rows));
+  line.write(scrollAway(stdout.rows));
   return {
     size: () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 }),
     draw(lines) {
-      if (isGone()) return 0;
+      if (!isOpen) return true;
+      if (line.isBusy()) return false;
       const bytes = patch(before, lines);
       before = [...lines];
-      if (bytes !== '') stdout.write(bytes);
-      return Buffer.byteLength(bytes);
+      if (bytes !== '') line.write(bytes);
+      return true;
     },
     forget: () => {
       before = null;
     },
     suspend() {
-      stdout.write(wipe());
+      line.write(wipe());
       setRaw(false);
       // The group, as the kernel would: a program that started this one, such as npm, waits with it.
       process.kill(0, 'SIGTSTP');
@@ -134,7 +136,9 @@ export function openTerminal({ onKey, onResize, onGone, onNote }: Listeners): Te
       stdin.pause();
       // 'end' and 'error' keep their listeners: a hang-up may still come, and is nothing to fail of.
       stdin.unref();
-      if (!isGone()) stdout.write(wipe());
+      const rest = line.close();
+      // What was cut off is completed, so that the terminal takes the next sequence for one.
+      if (isOpen) stdout.write(Buffer.concat([rest, Buffer.from(wipe())]));
       isOpen = false;
       held.end();
       guard?.dismiss();

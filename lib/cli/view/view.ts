@@ -55,7 +55,8 @@ export function openView(root: string, options: Options): View {
     const frame = frameOf(glance, state, canvasOf(terminal, options));
     state = { ...state, top: frame.top, scroll: frame.scroll };
     drawnAt = performance.now();
-    terminal.draw(frame.lines);
+    // A slow line gets fewer frames, never older ones.
+    if (!terminal.draw(frame.lines)) timer = setTimeout(draw, FRAME_MS);
   };
   const drawSoon = (): void => {
     const waitMs = drawnAt + FRAME_MS - performance.now();
