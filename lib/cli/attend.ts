@@ -8,12 +8,12 @@ import type { Actor } from '../store/events.ts';
 import { readRecord } from '../store/records.ts';
 import type { Role } from '../store/role.ts';
 import { tolerateLog } from '../store/tolerate-log.ts';
-import { followUntilFinal } from './follow.ts';
+import { followOnScreen } from './follow-on-screen.ts';
 import { stopWorkstream } from './stop-workstream.ts';
 
 export type Attended = { end: 'final' | 'interrupted'; list: StatusList };
 
-type Options = { json: boolean; quiet: boolean; tick?: (list: StatusList) => Promise<void> };
+type Options = { json: boolean; quiet: boolean; color?: boolean; tick?: (list: StatusList) => Promise<void> };
 
 /** Orchestrates and shows progress until all is final, or until a signal has stopped the workers. */
 export async function attend(
@@ -33,13 +33,28 @@ export async function attend(
   const memory = newMemory();
   const loop = orchestrate({ root, permissions, mode: 'attached', actor, memory, news }, role, leave.signal);
   const ids = plan.workstreams.map(({ id }) => id);
-  const shown = followUntilFinal(root, { ...options, ids, news, signal: leave.signal });
+  // A view stays until the workers have stopped, and shows how they do.
+  const over = new AbortController();
+  const shown = followOnScreen(root, {
+    ...options,
+    ids,
+    news,
+    signal: leave.signal,
+    viewSignal: over.signal,
+    attached: true,
+  });
   // Whichever fails ends the other.
   const fail = (error: unknown): never => {
     leave.abort();
+    over.abort();
     throw error;
   };
-  const [{ list }] = await Promise.all([shown.catch(fail), loop.catch(fail)]);
+  const ended = loop.then(async () => {
+    if (stopped.asked) await stopped.stopAll();
+    // What it shows of a run that ends by itself, it ends by itself.
+    if (stopped.asked) over.abort();
+  });
+  const [{ list }] = await Promise.all([shown.catch(fail), ended.catch(fail)]);
   if (!stopped.asked) return { end: 'final', list };
   // Once more: one may have been on its way when the others were stopped.
   await stopped.stopAll();

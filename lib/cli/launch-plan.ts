@@ -61,6 +61,8 @@ export type LaunchRequest = {
   allowDirty: boolean;
   json: boolean;
   quiet: boolean;
+  /** `--no-color`; absent: as the terminal is. */
+  color?: boolean;
   /** Given on the command line; over them nothing, under them the config and the defaults. */
   options: Partial<PlanOptions>;
 };

@@ -12,7 +12,7 @@ import { planInForce } from '../../store/plans.ts';
 import { takeRole } from '../../store/role.ts';
 import { terminalBell } from '../bell.ts';
 import { ensureOrchestrator, isStartedAtWork, untilResigned } from '../ensure-orchestrator.ts';
-import { followUntilFinal } from '../follow.ts';
+import { followOnScreen } from '../follow-on-screen.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { findState } from '../root.ts';
 import { tellEnd } from '../tell-end.ts';
@@ -53,8 +53,8 @@ export const verb: Verb<Args> = {
       await ensureOrchestrator(root, false);
     };
     const isAtWork = (): Promise<boolean> => isStartedAtWork(root);
-    const { json, quiet } = args;
-    const { end, list } = await followUntilFinal(root, { json, quiet, signal, tick, isAtWork });
+    const { json, quiet, color } = args;
+    const { end, list } = await followOnScreen(root, { json, quiet, color, signal, tick, isAtWork });
     if (end === 'aborted') {
       if (!args.json) process.stderr.write('orch: stopped watching; the work goes on\n');
       return 130;

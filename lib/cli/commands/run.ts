@@ -5,7 +5,7 @@ import { attend } from '../attend.ts';
 import { terminalBell } from '../bell.ts';
 import { beginCiReport, type CiReport } from '../ci/report.ts';
 import { ensureOrchestrator, untilResigned } from '../ensure-orchestrator.ts';
-import { followUntilFinal } from '../follow.ts';
+import { followOnScreen } from '../follow-on-screen.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { type LaunchArgs, launchOptions, launchRequest } from '../launch-options.ts';
 import { freezePlan, type LaunchRequest, launchPlan, showDryRun, startRun } from '../launch-plan.ts';
@@ -53,9 +53,10 @@ async function watch(request: LaunchRequest, report: CiReport, signal: AbortSign
     await report.seen(list);
     await ensureOrchestrator(root, false);
   };
-  const { end, list } = await followUntilFinal(root, {
+  const { end, list } = await followOnScreen(root, {
     json: request.json,
     quiet: request.quiet,
+    ...(request.color === undefined ? {} : { color: request.color }),
     signal,
     tick,
   });
