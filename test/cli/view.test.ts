@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { harmlessLines } from '../../lib/cli/log-tail.ts';
 import { cells } from '../../lib/cli/table.ts';
 import { foldCells } from '../../lib/cli/view/details.ts';
 import { bytesText, costText, countText, progressOf } from '../../lib/cli/view/figures.ts';
@@ -11,7 +12,6 @@ import { outlookOf } from '../../lib/cli/view/outlook.ts';
 import { patch } from '../../lib/cli/view/paint.ts';
 import { summaryLines } from '../../lib/cli/view/summary.ts';
 import { barOf, showsUnicode } from '../../lib/cli/view/symbols.ts';
-import { harmlessLines } from '../../lib/cli/view/tail.ts';
 import type { StatusList } from '../../lib/orchestrate/poll.ts';
 import type { WorkstreamStatus } from '../../lib/orchestrate/verdict.ts';
 import { plainRecord, text } from '../protocol/arbitraries.ts';

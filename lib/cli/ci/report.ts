@@ -3,9 +3,9 @@ import { messageOf } from '../../errors.ts';
 import type { StatusList } from '../../orchestrate/poll.ts';
 import type { WorkstreamStatus } from '../../orchestrate/verdict.ts';
 import { escapeControls } from '../../protocol/text.ts';
+import { readTail } from '../log-tail.ts';
 import { ciOf } from './environment.ts';
 import { jobSummary } from './job-summary.ts';
-import { logTail } from './log-tail.ts';
 import { openWorkflow, type Workflow } from './workflow.ts';
 
 /** What a run tells of in GitHub Actions, beside its lines; elsewhere nothing. */
@@ -71,7 +71,8 @@ async function showLog(
       ['stdout', '|'],
       ['stderr', '!'],
     ] as const) {
-      for (const line of logTail(root, workstream, stream, TAIL_LINES)) write(`${name} ${mark} ${line}\n`);
+      for (const line of (readTail(root, workstream, stream) ?? []).slice(-TAIL_LINES))
+        write(`${name} ${mark} ${line}\n`);
     }
   } catch (error) {
     write(`${name} ! its log cannot be read: ${escapeControls(messageOf(error))}\n`);

@@ -5,9 +5,9 @@ import { DEFAULT_OPTIONS } from '../../protocol/plan.ts';
 import type { LogStream } from '../../store/log-files.ts';
 import { lastOutputAt } from '../../store/log-times.ts';
 import { readPlan } from '../../store/plans.ts';
+import { readTail } from '../log-tail.ts';
 import { textOf } from './figures.ts';
 import type { Commit, Details } from './model.ts';
-import { readTail } from './tail.ts';
 
 /** What the view shows and a poll does not tell. It informs: what cannot be read is left out. */
 
@@ -56,7 +56,7 @@ export function detailReader(
     try {
       const version = versionOf(status);
       if (known.version !== version) known = { version, commits: await commitsOf(root, status) };
-      const log = await readTail(root, id, stream);
+      const log = readTail(root, id, stream);
       return { id, stream, log, commits: known.commits, trouble: null };
     } catch (error) {
       if (!(error instanceof OrchError)) throw error;
