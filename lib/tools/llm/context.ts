@@ -18,6 +18,8 @@ export type Sources = {
 export type Context = {
   text: string;
   shown: string[];
+  /** Those of them that are shown from the first line to the last. */
+  whole: string[];
   /** Not shown although the task is about them, and why. */
   leftOut: { path: string; why: string }[];
 };
@@ -44,6 +46,7 @@ export function gatherContext(sources: Sources): Context {
   const perFile = Math.min(PER_FILE_BYTES, Math.floor(budgetBytes / 2));
   const blocks: string[] = [];
   const shown: string[] = [];
+  const whole: string[] = [];
   const leftOut: Context['leftOut'] = [];
   let left = budgetBytes;
   for (const path of wanted) {
@@ -55,10 +58,11 @@ export function gatherContext(sources: Sources): Context {
       const block = showFile(path, read.file, read.bytes, perFile);
       blocks.push(block);
       shown.push(path);
+      if (read.bytes <= perFile) whole.push(path);
       left -= Buffer.byteLength(block);
     }
   }
-  return { text: written(sources, blocks, leftOut), shown, leftOut };
+  return { text: written(sources, blocks, leftOut), shown, whole, leftOut };
 }
 
 function written(

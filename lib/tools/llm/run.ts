@@ -26,9 +26,9 @@ export async function runTask(request: ToolRequest, llm: LlmSettings): Promise<T
   const connection = openConnection(llm.baseUrl, env, clock.heard);
   try {
     const view = await viewOf(request.worktree, request.env[ENV.root], request.env[ENV.workstream]);
-    const opening = await openingOf(request, llm, view, voice);
+    const { opening, seen } = await openingOf(request, llm, view, voice);
     const model = makeModel(llm, connection.fetch);
-    const talk = { model, request, view, clock, voice, readBytes: llm.contextBytes };
+    const talk = { model, request, view, clock, voice, readBytes: llm.contextBytes, seen };
     const { result, usage } = await converse(talk, opening);
     const judged = judge(result, llm, { bound: clock.reached(), stallMs });
     const message = cutText(
@@ -75,7 +75,7 @@ async function openingOf(
   llm: LlmSettings,
   view: View,
   voice: Voice,
-): Promise<Prompt> {
+): Promise<{ opening: Prompt; seen: string[] }> {
   const { present, toCreate } = files;
   const visible = await visibleFiles(view);
   const context = gatherContext({
@@ -91,5 +91,5 @@ async function openingOf(
   for (const { path, why } of context.leftOut.slice(0, 20))
     voice.note(`not shown: ${JSON.stringify(path)}: ${why}`);
   const content = [prompt, context.text].filter((part) => part !== '').join('\n\n');
-  return { system: INSTRUCTIONS, messages: [{ role: 'user', content }] };
+  return { opening: { system: INSTRUCTIONS, messages: [{ role: 'user', content }] }, seen: context.whole };
 }
