@@ -15,7 +15,7 @@ export type CheckpointState = {
   work: ReadonlyMap<string, TaskWork>;
 };
 
-export type TaskWork = { tool: string | null; repairs: number };
+type TaskWork = { tool: string | null; repairs: number };
 
 /**
  * The chain of checkpoints of a workstream. Only commits that a checkpoint's `Orch-Previous` names are

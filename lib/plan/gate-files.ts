@@ -2,9 +2,10 @@ import { basename } from 'node:path';
 
 /**
  * Which files decide whether work passes: the closed table of conventional tests and of the configuration of test
- * runners and linters. Of `parts` only some keys or sections decide; the rest of the file is the work's.
+ * runners and linters. Pure; by their paths alone.
  */
 
+/** Of `package_json` and `sections` only some keys or sections decide; see `gate-parts.ts`. */
 export type GateKind = 'test' | 'config' | 'package_json' | 'sections';
 
 /** Folders that hold nothing but tests and what they need. */

@@ -10,7 +10,7 @@ type Move = 'accept' | 'retry' | 'retry_with_feedback' | 'next_tool' | 'wait' | 
  * an outcome once (after `verify_failed` until a bound is met), `next_tool` needs one that is left and whose account is
  * free, `wait` one that is left, and the first `wait` after `rate_limited` is for a short one.
  */
-export const POLICY: Record<Outcome, readonly Move[]> = {
+const POLICY: Record<Outcome, readonly Move[]> = {
   done: ['accept'],
   // What was outside the scope is gone by then: the acceptance tests judge the rest.
   scope_violation: ['accept'],
@@ -29,8 +29,8 @@ export const POLICY: Record<Outcome, readonly Move[]> = {
 };
 
 /** A rate limit that is over by then is waited for, although another tool is free. */
-export const SHORT_WAIT_SECONDS = 60;
-export const ERROR_BACKOFF_MS = 5_000;
+const SHORT_WAIT_SECONDS = 60;
+const ERROR_BACKOFF_MS = 5_000;
 
 export type Bounds = { [bound in keyof CircuitBreaker]: number };
 

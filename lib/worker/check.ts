@@ -79,10 +79,19 @@ export async function runChecks(
   }));
 }
 
-/** stdout, then stderr: in which order the two came nobody knows any more. */
+/**
+ * stdout, then stderr: in which order the two came nobody knows any more. A log that cannot be read costs the words, not
+ * the verdict.
+ */
 function outputOf(transcript: Transcript): string {
-  const { out, err } = transcript.read();
-  return [out, err].filter((text) => text !== '').join('\n');
+  try {
+    const { out, err } = transcript.read();
+    return [out, err].filter((text) => text !== '').join('\n');
+  } catch (error) {
+    if (!(error instanceof OrchError)) throw error;
+    process.stderr.write(`orch: ${error.message}\n`);
+    return '';
+  }
 }
 
 /** The last `maxBytes` of a text, from the beginning of a line where there is one. */

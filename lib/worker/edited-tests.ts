@@ -34,7 +34,7 @@ const known = new WeakMap<Attempt, { head: string; edited: EditedTest[] }>();
 const told = new WeakMap<Attempt, string>();
 
 /** Those that differ now from what they were before the first edit by an agent, sorted by path. */
-export async function editedTests(attempt: Attempt): Promise<EditedTest[]> {
+async function editedTests(attempt: Attempt): Promise<EditedTest[]> {
   const { head } = attempt.reporter.record();
   if (head === null) return [];
   const before = known.get(attempt);

@@ -2,14 +2,16 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { callsOf, type ScriptedTurn, scriptedTools } from '../rig/agents.ts';
-import { killHard } from '../rig/ledger.ts';
+import { killHard, tool } from '../rig/ledger.ts';
 import { makeRepository, type Rig, until } from '../rig/repository.ts';
+import { closeServers, modelServer, says } from '../tools/llm/server.ts';
 
 /** Prompt tasks through the built program, with tools whose every word is known. */
 
 const rigs: Rig[] = [];
 afterEach(async () => {
   for (const rig of rigs.splice(0)) await rig.end();
+  await closeServers();
 });
 
 type Wish = {
@@ -127,6 +129,44 @@ describe('fallback', { timeout: 180_000 }, () => {
   });
 });
 
+describe('aider, then the model API', { timeout: 180_000 }, () => {
+  const block = 'FILE: a.txt\n<<<<<<< SEARCH\nbad\n=======\ngood\n>>>>>>> REPLACE\n';
+  const chain = ['aider', 'llm'];
+  const withAider = (fields: Record<string, unknown>): Rig => {
+    const aider = { executable: tool('aider-without-key.sh'), model: 'openai/none' };
+    const rig = world({ scripts: {}, chain, workstreams: [one(fields)], config: { tools: { aider } } });
+    rig.write('a.txt', 'bad\n');
+    rig.git('add', 'a.txt');
+    rig.git('commit', '--quiet', '--message=a');
+    return rig;
+  };
+
+  it('completes although aider has no key, and ends well as it says of itself', async () => {
+    const server = await modelServer(says(block));
+    const rig = withAider({ ...passes, files_scope: ['a.txt'] });
+    const env = { ORCH_LLM_BASE_URL: server.url, ORCH_LLM_MODEL: 'm', ORCH_LLM_API_KEY: 'sk-of-a-test' };
+    expect((await rig.orch(['run'], { env })).code).toBe(0);
+    expect(outcomes(rig, 'A')).toEqual(['aider auth', 'llm done']);
+    expect(rig.record('A')).toMatchObject({ usage: { tokens_in: 100, tokens_out: 7 } });
+    for (const file of ['.logs/A.log', '.logs/A.err', '.status/A.history.ndjson', '.status/A.json'])
+      expect(rig.read(file)).not.toContain('sk-of-a-test');
+  });
+
+  it('fails with both down, by what each said', async () => {
+    const server = await modelServer((response) => {
+      response.writeHead(401, { 'content-type': 'application/json' });
+      response.end('{"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}');
+    });
+    const rig = withAider(passes);
+    const env = { ORCH_LLM_BASE_URL: server.url, ORCH_LLM_MODEL: 'm', ORCH_LLM_API_KEY: 'sk-of-a-test' };
+    expect((await rig.orch(['run'], { env })).code).toBe(1);
+    const { reason } = rig.record('A') as { reason: Record<string, string> };
+    expect(reason['code']).toBe('auth');
+    expect(reason['message']).toMatch(/aider: auth.*llm: auth/);
+    expect(reason['hint']).toMatch(/key of aider and llm.*orch retry A/);
+  });
+});
+
 describe('repair', { timeout: 180_000 }, () => {
   it('tells the tool what failed, commits what it mends, and tests again', async () => {
     const rig = world({
@@ -230,6 +270,23 @@ describe('a limit of an account', { timeout: 180_000 }, () => {
     expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({});
   });
 
+  it('is told while it is waited for, and a stop ends the wait', async () => {
+    const rig = world({
+      scripts: { limited: [{ says: 'QUOTA is used up', exit: 1 }] },
+      workstreams: [one(passes)],
+    });
+    await rig.orch(['launch'], { env: KEY });
+    const isTold = (): boolean => (rig.record('A')['reason'] as { code: string } | null)?.code === 'quota';
+    await until(isTold, { what: 'the wait to be told', boundMs: 90_000 });
+    expect(rig.record('A')).toMatchObject({ status: 'running', attempt: 1 });
+    expect(rig.record('A')['current_task']).toMatch(
+      /^waiting for account limited until \d\d:\d\d:\d\d: Write/,
+    );
+    expect((await rig.orch(['stop', 'A'])).code).toBe(0);
+    expect(rig.record('A')).toMatchObject({ status: 'stopped', reason: { code: 'stopped' } });
+    expect(callsOf(rig)).toHaveLength(1);
+  });
+
   it('is walked around by a tool of another account', async () => {
     const rig = world({
       scripts: { limited: [{ says: 'RATE_LIMITED, try again in 900s', exit: 1 }], other: [writes('good')] },
@@ -264,5 +321,23 @@ describe('kill -9 of the worker in the middle of a tool', { timeout: 180_000 }, 
     expect(rig.git('show', 'refs/orch/salvage/A/1:half.txt')).toBe('half');
     expect(rig.git('show', 'orch/A:first.txt')).toBe('first');
     await until(() => rig.processes().length === 0, { what: 'all to end', boundMs: 60_000 });
+  });
+
+  it('in a repair: the next attempt tests the last checkpoint and goes on repairing', async () => {
+    const rig = world({
+      scripts: { agent: [writes('bad'), { write: { 'half.txt': 'half' }, waits: 'never' }, writes('good')] },
+      workstreams: [one(passes)],
+    });
+    await rig.orch(['launch'], { env: KEY });
+    const half = join(rig.root, '.worktrees/A/half.txt');
+    await until(() => existsSync(half), { what: 'a repair to begin', boundMs: 90_000 });
+    await killHard(rig.pid('A'));
+    expect((await rig.orch(['wait', '--timeout', '120s'])).code).toBe(0);
+    expect(callsOf(rig).map(({ attempt }) => attempt)).toEqual([1, 1, 2]);
+    expect(callsOf(rig)[2]?.prompt).toContain('grep -q good a.txt');
+    expect(rig.record('A')).toMatchObject({ status: 'completed', attempt: 2, progress: '1/1' });
+    expect(outcomes(rig, 'A')).toEqual(['agent done']);
+    expect(rig.git('show', 'refs/orch/salvage/A/1:half.txt')).toBe('half');
+    expect(rig.git('ls-tree', '--name-only', 'orch/A').split('\n')).not.toContain('half.txt');
   });
 });

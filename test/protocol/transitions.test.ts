@@ -183,6 +183,17 @@ describe('advance', () => {
     expect(pending).toMatchObject({ status: 'pending', pid: null, identity: null, attempt: 3, restarts: 1 });
   });
 
+  it('keeps what a run has cost over its attempts, and begins another run at nothing', () => {
+    const usage = { tokens_in: 5, tokens_out: 6, cost_usd: 0.1 };
+    const why = { code: 'x', message: 'm', hint: null };
+    const failed = plainRecord({ status: 'failed', exit_code: 1, reason: why, usage, run: 'r' });
+    const again = { definition: '', title: '', depends_on: [], progress: '0/1', fresh: false };
+    const requeued = (run: string): StatusRecord =>
+      advance(failed, { type: 'requeue', restarts: 0, reason: null, again: { ...again, run } }, 'person', 1);
+    expect(requeued('r').usage).toEqual(usage);
+    expect(requeued('s').usage).toBeNull();
+  });
+
   it('drops the total of a list that it replaces, and keeps those of the others', () => {
     const many = Array.from({ length: 300 }, (_, number) => `WS-${number}`);
     const blocked = plainRecord({

@@ -99,6 +99,9 @@ const weakens = {
   acceptance_tests: [{ run: 'sh test/check.sh' }],
 };
 
+/** Notes its run as a task of `step.sh` does, then works as it will. */
+const noting = (name: string): string => `sh ${tool('step.sh')} one < /dev/null && exec sh ${agent(name)}`;
+
 /** A record that is garbage, and a worktree that git was killed over. */
 async function litter(rig: Rig): Promise<void> {
   rig.write('.status/torn.json', '{"status": "runn');
@@ -270,8 +273,8 @@ export const SCENARIOS: readonly Scenario[] = [
       'orch.config.json': JSON.stringify({
         heartbeat_interval: '500ms',
         stop_grace: '10s',
-        tool: 'wild',
-        tools: { wild: { executable: '/bin/sh', args: [agent('misbehaves.sh')] } },
+        tool: ['wild'],
+        tools: { wild: { executable: '/bin/sh', args: ['-c', noting('misbehaves.sh')] } },
       }),
     },
     command: ['launch'],
