@@ -110,7 +110,6 @@ function cachesIn(worktree: string): string[] {
 function removeCaches(worktree: string, before: ReadonlySet<string>): void {
   for (const name of cachesIn(worktree)) {
     if (before.has(name)) continue;
-    failpoint('tools.cache.remove');
     const path = join(worktree, name);
     if (lstatSync(path).isDirectory()) rmSync(path, { recursive: true, force: true });
   }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { failpoint } from '../failpoint.ts';
 import type { Outcome } from '../protocol/status.ts';
 import type { ToolSettings } from '../protocol/tools.ts';
 import type { Adapter, Found, ToolRequest, ToolResult, ToolUsage } from './adapter.ts';
@@ -93,6 +94,7 @@ export function cliAgent(recipe: Recipe): Adapter {
         request,
       );
     } finally {
+      failpoint('tools.leftovers.remove');
       tidy?.();
     }
   };
@@ -151,7 +153,7 @@ function outcomeOfEnd({ how, exitCode }: Ended): Outcome | null {
 }
 
 const VERSION_MS = 30_000;
-const VERSION = /\d+\.\d+[\w.+-]*/;
+const VERSION = /\d+\.\d+(?:[\w.+-]*\w)?/;
 
 /** What `--version` prints, in a folder without configs of a repository. */
 async function versionOf(file: string, env: Record<string, string | undefined>): Promise<string | null> {

@@ -26,10 +26,15 @@ export function geminiOutcome(end: End): Reading {
   const status = isStatus(code) ? code : (STATUS_OF_EXIT.get(end.exitCode ?? 0) ?? null);
   if (text === null && status === null)
     return readingOf('error', `it ended without a result; ${lastWords(end)}`, usage);
-  const message = text ?? lastWords(end);
+  const message = innerMessage(text) ?? lastWords(end);
   const retryAfterSeconds = retryAfterIn(message);
   const outcome = outcomeOfProviderError({ status, text: message }, retryAfterSeconds);
   return { outcome, message, usage, retryAfterSeconds };
+}
+
+/** What it passes on of the provider is often JSON itself. */
+function innerMessage(text: string | null): string | null {
+  return text === null ? null : (textAt(lastJson(text) ?? {}, 'error.message') ?? text);
 }
 
 const isStatus = (code: number | null): code is number => code !== null && code >= 400 && code < 600;

@@ -9,7 +9,7 @@ export type ProviderError = {
 };
 
 const QUOTA =
-  /insufficient[_ ]quota|quota[^.\n]{0,40}(?:exceeded|exhausted|reached)|(?:exceeded|exhausted)[^.\n]{0,40}quota|insufficient[_ ](?:credits?|funds|balance)|credit balance|out of credits|payment required|billing[_ ](?:hard[_ ])?limit|usage limit|spending limit|monthly limit/i;
+  /insufficient[_ ]quota|quota[^.\n]{0,40}(?:exceeded|exhausted|reached)|(?:exceeded|exhausted|reached)[^.\n]{0,40}quota|insufficient[_ ](?:credits?|funds|balance)|credit balance|out of credits|payment required|billing[_ ](?:hard[_ ])?limit|usage limit|spending limit|monthly limit/i;
 const CONTEXT =
   /context[_ ]?(?:length|window|limit|overflow)|maximum context|prompt is too long|too many (?:input )?tokens|(?:input|request|prompt)[^.\n]{0,40}too (?:long|large)|exceeds? the[^.\n]{0,60}tokens?|token count[^.\n]{0,40}exceeds|ran out of room/i;
 const AUTH =

@@ -16,6 +16,12 @@ import { rigOf } from '../rig/rigs.ts';
 
 type Check = { name: string; level: string; found: string; hint: string | null };
 const SECRET = 'sk-live-4711';
+/** What would make aider usable on the machine of whoever runs this. */
+const NO_KEYS = Object.fromEntries(
+  'ANTHROPIC_API_KEY OPENAI_API_KEY GEMINI_API_KEY DEEPSEEK_API_KEY OPENROUTER_API_KEY VERTEXAI_PROJECT AIDER_MODEL'
+    .split(' ')
+    .map((name) => [name, '']),
+);
 
 async function examine(rig: Rig, options: { cwd?: string; env?: Record<string, string> } = {}) {
   const { code, stdout, stderr } = await rig.orch(['doctor', '--json'], options);
@@ -45,6 +51,41 @@ function listing(folder: string): string[] {
 const PLAN = [{ id: 'A', tasks: [{ run: 'true' }] }];
 
 describe('orch doctor', () => {
+  it('tells of each tool where it is and its version, or why it cannot be used; no key', async () => {
+    const tools = {
+      mine: { executable: './bin/mine' },
+      codex: { executable: '/nonexistent/codex', model: 'm' },
+    };
+    const rig = rigOf(PLAN, {
+      'README.md': 'x',
+      'orch.config.json': JSON.stringify({ tools, env_file: 'keys.env' }),
+    });
+    const say = (name: string, text: string): void => {
+      rig.write(name, `#!/bin/sh\n${text}\n`);
+      chmodSync(join(rig.root, name), 0o755);
+    };
+    // One that says where it was asked, one that must not be asked, one that has no version, one that has no key.
+    say('bin/claude', `echo "GitHub 2.1.0. Run it"; pwd > "${rig.aside}/claude"`);
+    say('bin/mine', `touch "${rig.aside}/mine"`);
+    say('bin/gemini', 'echo gemini; exit 1');
+    say('bin/aider', `touch "${rig.aside}/aider"`);
+    rig.write('keys.env', `ANTHROPIC_AUTH_TOKEN=${SECRET}\n`);
+    chmodSync(join(rig.root, 'keys.env'), 0o600);
+    const env = { PATH: `${join(rig.root, 'bin')}:/usr/bin:/bin`, ...NO_KEYS };
+    const { by, failed } = await examine(rig, { env });
+    expect(failed).toEqual([]);
+    const found = (name: string): string | undefined => by.get(`tool ${name}`)?.found;
+    expect(found('claude')).toBe(`${rig.root}/bin/claude, 2.1.0`);
+    expect(readFileSync(`${rig.aside}/claude`, 'utf8')).toBe('/\n');
+    expect(found('mine')).toContain('registered');
+    expect(found('gemini')).toContain('does not tell');
+    expect(found('aider')).toContain('no model');
+    expect(found('codex')).toContain('/nonexistent/codex cannot be run (ENOENT)');
+    expect(found('copilot')).toContain('not on PATH');
+    expect(readdirSync(rig.aside)).toEqual(['claude']);
+    expect(by.get('keys')?.found).toContain('ANTHROPIC_AUTH_TOKEN');
+  });
+
   it('finds a sound repository sound, changes nothing and names no value', async () => {
     const rig = rigOf(PLAN, {
       'README.md': 'x',

@@ -275,6 +275,11 @@ describe('gemini', () => {
   ])('%s', (outcome, exitCode, out, err) => {
     expect(geminiOutcome(end(exitCode, out, err)).outcome).toBe(outcome);
   });
+
+  it('passes on what the provider said, not its spelling', () => {
+    const inner = JSON.stringify({ error: { code: 401, message: 'Request had invalid credentials.' } });
+    expect(geminiOutcome(end(145, '', failure(401, inner))).message).toBe('Request had invalid credentials.');
+  });
 });
 
 describe('copilot', () => {
