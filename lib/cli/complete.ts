@@ -1,5 +1,6 @@
 import { errnoOf, OrchError } from '../errors.ts';
 import { isId } from '../protocol/ids.ts';
+import { BUILT_IN_TOOLS } from '../protocol/tools.ts';
 import { VERBS } from './program.ts';
 import { type Recorded, recordVerb, type Spec } from './recorded.ts';
 
@@ -9,9 +10,6 @@ type Candidate = { word: string; note: string };
 
 /** Names of positionals and options whose values are ids of workstreams. */
 const ID_NAMES = new Set(['id', 'only', 'skip', 'workstream']);
-
-/** The tools of the contract; those of a config are in the plan in force. */
-const TOOL_NAMES = ['aider', 'llm', 'claude', 'codex', 'opencode', 'gemini', 'copilot'];
 
 /** The states in which the id of a verb can be meant; of other verbs any. */
 const STATES_OF: Readonly<Record<string, readonly string[]>> = {
@@ -103,7 +101,7 @@ async function columnLists(current: string): Promise<Candidate[]> {
 async function toolNames(before: readonly string[]): Promise<Candidate[]> {
   const { readPlan } = await import('../store/plans.ts');
   const configured = await atRoot(before, (root) => Object.keys(readPlan(root)?.options.tools ?? {}));
-  return [...new Set([...TOOL_NAMES, ...(configured ?? [])])].map((word) => ({ word, note: '' }));
+  return [...new Set([...BUILT_IN_TOOLS, ...(configured ?? [])])].map((word) => ({ word, note: '' }));
 }
 
 function optionNames({ options }: Recorded, before: readonly string[]): Candidate[] {

@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
-import { errnoOf } from '../errors.ts';
+import { errnoOf, OrchError } from '../errors.ts';
 import { errPath, outPath } from '../protocol/layout.ts';
+import { spanOf } from './log-parts.ts';
 
 /**
  * When a worker or its tools wrote last, on either stream, in Unix seconds; null where nothing tells. It informs, and
@@ -10,9 +11,11 @@ export function lastOutputAt(root: string, id: string): number | null {
   const times = [outPath(root, id), errPath(root, id)].flatMap((path) => {
     try {
       const stats = lstatSync(path, { throwIfNoEntry: false });
-      return stats === undefined || stats.size === 0 ? [] : stats.mtimeMs / 1000;
+      if (stats === undefined) return [];
+      // Empty, and yet written to: for a moment after a rotation.
+      return stats.size === 0 && (spanOf(path)?.end ?? 0) === 0 ? [] : stats.mtimeMs / 1000;
     } catch (error) {
-      if (errnoOf(error) === null) throw error;
+      if (errnoOf(error) === null && !(error instanceof OrchError)) throw error;
       return [];
     }
   });

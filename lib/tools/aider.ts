@@ -13,7 +13,8 @@ import { tailOf, writePrivate } from './scratch-file.ts';
 /** Below the scratch folder. */
 const EVENTS = 'events.ndjson';
 const HISTORY = 'chat.md';
-const LONGEST_REQUEST_SECONDS = 600;
+/** A request ends by itself only after orch's own bounds would have: its tries and their words look like work. */
+const AFTER_STALL_SECONDS = 60;
 const CACHE_NAME = /^\.aider\.tags\.cache\.v\d+$/;
 
 /** Where requests go: said again after aider has read the `.env` of the worktree, which would go before these. */
@@ -27,24 +28,15 @@ function prepare(request: ToolRequest, promptFile: string): Invocation {
   const envFile = join(scratch, 'last.env');
   writePrivate(envFile, dotenv({ ...ownEnvironment(home), ...addresses({ ...given, ...endpoint }) }));
   const before = new Set(cachesIn(worktree));
-  const longest = Math.min(
-    LONGEST_REQUEST_SECONDS,
-    supervision.timeoutMs / 1_000,
-    supervision.stallMs / 1_000,
-  );
+  const requestSeconds =
+    Math.ceil(Math.min(supervision.timeoutMs, supervision.stallMs) / 1_000) + AFTER_STALL_SECONDS;
   const args = [
     ...['--message-file', promptFile, '--yes-always', '--encoding', 'utf-8'],
     ...['--no-suggest-shell-commands', '--no-detect-urls', '--disable-playwright'],
     ...['--no-auto-commits', '--no-dirty-commits', '--no-gitignore', '--no-restore-chat-history'],
     ...['--no-check-update', '--no-show-release-notes', '--no-show-model-warnings', '--no-notifications'],
     ...['--no-analytics', '--analytics-log', join(scratch, EVENTS)],
-    ...[
-      '--no-pretty',
-      '--no-stream',
-      '--no-fancy-input',
-      '--timeout',
-      String(Math.max(1, Math.ceil(longest))),
-    ],
+    ...['--no-pretty', '--no-stream', '--no-fancy-input', '--timeout', String(requestSeconds)],
     ...['--chat-history-file', join(scratch, HISTORY), '--input-history-file', join(scratch, 'input.txt')],
     ...['--env-file', envFile],
     ...(model === null ? [] : ['--model', model, '--weak-model', model]),

@@ -6,7 +6,7 @@ import { expectedOf } from '../../lib/proof/agents/expected.ts';
 import { FAKE_KEY, SUBJECTS, type Subject } from '../../lib/proof/agents/subjects.ts';
 import { MODES, type Mode, USAGE } from '../../lib/proof/model-server/modes.ts';
 import { adapterNamed } from '../../lib/tools/registry.ts';
-import { cellsOf, pageOf, versionsOf } from './page.ts';
+import { cellsOf, type Measured, pageOf, versionsOf } from './page.ts';
 import { PROBE, person } from './tools.ts';
 
 /** Every adapter whose program is there, against the fake server in each of its modes. */
@@ -106,6 +106,8 @@ afterAll(() => {
 function writePage(): void {
   const path = join(import.meta.dirname, '../../docs/tools-matrix.md');
   const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
-  const earlier = cellsOf(before).filter(({ subject }) => cells.every((cell) => cell.subject !== subject));
+  const isNew = (one: Measured): boolean =>
+    cells.every(({ subject, mode }) => subject !== one.subject || mode !== one.mode);
+  const earlier = cellsOf(before).filter(isNew);
   writeFileSync(path, pageOf([...earlier, ...cells], { ...versionsOf(before), ...versions }));
 }

@@ -15,8 +15,8 @@ const FILES = {
   'guide/more.md': '# More\n\nSee start.md.\n',
 };
 const EDITS: readonly Edit[][] = [
-  [{ path: 'guide/start.md', old: 'console', new: 'terminal' }],
-  [{ path: 'guide/more.md', old: 'See start.md.', new: 'See [start](start.md).' }],
+  [{ path: 'guide/start.md', old: 'Open the console.\n', new: 'Open the terminal.\n' }],
+  [{ path: 'guide/more.md', old: 'See start.md.\n', new: 'See [start](start.md).\n' }],
 ];
 const PLAN = {
   id: 'ws-03-guide',
@@ -39,7 +39,7 @@ async function serverFor({ onTestFinished }: Context, script: Partial<Script>): 
   return server;
 }
 
-/** The edits of one task after the other, each asked for once. */
+/** The edits of one task after the other, each asked for once; whole lines, as `llm` wants them. */
 function inOrder(): () => readonly Edit[] {
   let next = 0;
   return () => EDITS[next++] ?? [];
