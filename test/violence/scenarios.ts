@@ -25,14 +25,16 @@ export type Scenario = {
   command: readonly string[];
   /** After the strike and before the recovery. */
   later?: (rig: Rig) => void;
+  /** Its `orch` is run where it finds a systemd manager: left out, aloud, where there can be none. */
+  inScopes?: boolean;
   /** The command stops what runs: some of it waits until `later`. */
   stops?: boolean;
   /** How a workstream may end without another word of a person; else all must complete. */
   ends?: readonly string[];
 };
 
-const SETTINGS = { heartbeat_interval: '500ms', stop_grace: '10s' };
-const CONFIG = { 'orch.config.json': JSON.stringify(SETTINGS) };
+const TIMES = { heartbeat_interval: '500ms', stop_grace: '10s' };
+const CONFIG = { 'orch.config.json': JSON.stringify(TIMES) };
 
 /** What a scenario begins with, for `makeRepository`. */
 export function filesOf({ files }: Scenario): Record<string, string> {
@@ -179,6 +181,17 @@ export const SCENARIOS: readonly Scenario[] = [
     later: release,
   },
   {
+    name: 'scope',
+    roles: ['reap'],
+    // What ends at SIGTERM needs no order of the kernel.
+    wishes: small('write:half.txt', 'deaf', 'wait:go'),
+    files: { 'orch.config.json': JSON.stringify({ ...TIMES, stop_grace: '2s', containment: 'scope' }) },
+    inScopes: true,
+    prepare: crashed,
+    command: ['reap'],
+    later: release,
+  },
+  {
     name: 'prune',
     roles: ['reap'],
     wishes: [{ id: 'a', tasks: [[]] }],
@@ -220,7 +233,7 @@ export const SCENARIOS: readonly Scenario[] = [
     wishes: small(),
     files: {
       'orch.config.json': JSON.stringify({
-        ...SETTINGS,
+        ...TIMES,
         notify: [{ command: 'cat > /dev/null' }, { webhook: 'http://127.0.0.1:9/closed' }],
       }),
     },
