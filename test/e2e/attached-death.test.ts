@@ -3,7 +3,7 @@ import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { isAlive, type Rig, signal, until } from '../rig/repository.ts';
-import { rigOf } from '../rig/rigs.ts';
+import { rigFor, rigOf } from '../rig/rigs.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -87,8 +87,8 @@ it('kill -9 of an attached orchestrator leaves no worker and no tool, and the ne
   await expectContinued(rig);
 });
 
-it('a run that follows at once waits for nobody and repeats nothing', async () => {
-  const rig = rigOf(PLAN, SETTINGS);
+it.concurrent('a run that follows at once waits for nobody and repeats nothing', async (context) => {
+  const rig = rigFor(context, PLAN, SETTINGS);
   const { run } = await begin(rig);
   signal(run.pid, 'SIGKILL');
   await run.finished;
@@ -115,10 +115,9 @@ it('a worker that cannot end in time is cut off: its git hangs', async () => {
   expect(await rig.orch(['run'])).toMatchObject({ code: 0 });
 });
 
-it.each(['SIGTERM', 'SIGHUP'] as const)(
-  '%s stops a run as Ctrl+C does; the next run goes on',
-  async (name) => {
-    const rig = rigOf(PLAN, SETTINGS);
+for (const name of ['SIGTERM', 'SIGHUP'] as const) {
+  it.concurrent(`${name} stops a run as Ctrl+C does; the next run goes on`, async (context) => {
+    const rig = rigFor(context, PLAN, SETTINGS);
     const { run, tools } = await begin(rig);
     process.kill(run.pid, name);
     // The shell tells of a hang-up once more: that is no second Ctrl+C.
@@ -128,8 +127,8 @@ it.each(['SIGTERM', 'SIGHUP'] as const)(
     expect(rig.processes()).toEqual([]);
     for (const id of ['A', 'B']) expect(rig.record(id)).toMatchObject({ status: 'stopped', progress: '1/2' });
     await expectContinued(rig);
-  },
-);
+  });
+}
 
 it('knows at once that a worker is gone, and starts the next attempt', async () => {
   const ids = ['A', 'B', 'C', 'D', 'E'];
@@ -160,11 +159,12 @@ it('knows at once that a worker is gone, and starts the next attempt', async () 
   expect(median).toBeLessThan(isLoaded ? 4 : 1);
 });
 
-it('ends the whole tree of a task that takes too long: SIGTERM, the grace, SIGKILL', async () => {
+it.concurrent('ends the whole tree of a task that takes too long: SIGTERM, the grace, SIGKILL', async (context) => {
   const note = '"$ORCH_ROOT.aside';
   const stubborn = (name: string): string =>
     `trap '' TERM; echo $$ > ${note}/${name}"; while :; do sleep 0.2; done`;
-  const rig = rigOf(
+  const rig = rigFor(
+    context,
     {
       workstreams: [
         {
