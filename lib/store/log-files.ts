@@ -14,7 +14,7 @@ export type LogStream = 'stdout' | 'stderr';
 export type LogRange = { start: number; end: number | null };
 
 const BLOCK_BYTES = 64 * 1024;
-const COPY_BYTES = 256 * 1024;
+const COPY_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 
 export function logPath(root: string, id: string, stream: LogStream): string {
