@@ -48,7 +48,8 @@ export function summaryLines(list: StatusList, leave: Leave, screen: Screen, uni
     left: ['`orch reattach` comes back, `orch status` looks in.'],
     stopped: ['`orch run` goes on from the checkpoints, `orch retry ID` with one of them.'],
   }[leave];
-  return [...rows, ...(hidden === 0 ? [] : [`… and ${hidden} more`]), ...next];
+  const wrapped = next.flatMap((line) => wrapCells(line, screen.width ?? Number.POSITIVE_INFINITY, '  '));
+  return [...rows, ...(hidden === 0 ? [] : [`… and ${hidden} more`]), ...wrapped];
 }
 
 /** The summary as it is written to stdout. */

@@ -6,6 +6,7 @@ import { detailReader, maxParallelOf, outputTimes } from './gather.ts';
 import { type Effect, type Key, press, withSelection } from './keys.ts';
 import { type Canvas, FIRST, type Glance, type ViewState } from './model.ts';
 import { outlookOf } from './outlook.ts';
+import { paceOf } from './pace.ts';
 import { showsUnicode } from './symbols.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
 
@@ -43,26 +44,15 @@ export function openView(root: string, options: Options): View {
   const readDetails = detailReader(root);
   let state: ViewState = FIRST;
   let glance: Glance | null = null;
-  let timer: NodeJS.Timeout | null = null;
-  let drawnAt = Number.NEGATIVE_INFINITY;
   let isClosed = false;
   let failure: { error: unknown } | null = null;
 
-  const draw = (): void => {
-    if (timer !== null) clearTimeout(timer);
-    timer = null;
-    if (glance === null || isClosed) return;
+  const pace = paceOf(() => {
+    if (glance === null) return true;
     const frame = frameOf(glance, state, canvasOf(terminal, options));
     state = { ...state, top: frame.top, scroll: frame.scroll };
-    drawnAt = performance.now();
-    // A slow line gets fewer frames, never older ones.
-    if (!terminal.draw(frame.lines)) timer = setTimeout(draw, FRAME_MS);
-  };
-  const drawSoon = (): void => {
-    const waitMs = drawnAt + FRAME_MS - performance.now();
-    if (waitMs <= 0) draw();
-    else timer ??= setTimeout(draw, waitMs);
-  };
+    return terminal.draw(frame.lines);
+  }, FRAME_MS);
   const idsOf = (): string[] => glance?.list.workstreams.map(({ workstream }) => workstream) ?? [];
 
   const refreshDetails = async (): Promise<void> => {
@@ -101,7 +91,7 @@ export function openView(root: string, options: Options): View {
   };
   const note = (text: string): void => {
     state = { ...state, note: text };
-    drawSoon();
+    pace.soon();
   };
   const fail = (error: unknown): void => {
     failure ??= { error };
@@ -113,22 +103,24 @@ export function openView(root: string, options: Options): View {
     const pressed = press(state, key, { ids: idsOf(), attached: options.attached, page });
     state = pressed.state;
     if (pressed.effect !== null) perform(pressed.effect);
-    draw();
+    // The screen is the shell's until this process is continued.
+    if (pressed.effect?.do === 'suspend') return;
+    pace.now();
     const isElsewhere =
       before.page !== state.page || before.selected !== state.selected || before.stream !== state.stream;
-    if (isElsewhere) refreshDetails().then(drawSoon, fail);
+    if (isElsewhere) refreshDetails().then(pace.soon, fail);
   };
   const onStopping = (): void => {
     state = { ...state, stopping: options.attached };
-    drawSoon();
+    pace.soon();
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  const terminal = openTerminal({ onKey, onResize: drawSoon, onGone: () => left.abort(), onNote: note });
+  const terminal = openTerminal({ onKey, onResize: pace.soon, onGone: () => left.abort(), onNote: note });
   for (const signal of signals) process.on(signal, onStopping);
   const close = (): void => {
     if (isClosed) return;
     isClosed = true;
-    if (timer !== null) clearTimeout(timer);
+    pace.end();
     for (const signal of signals) process.off(signal, onStopping);
     terminal.close();
     if (failure !== null) throw failure.error;
@@ -140,7 +132,7 @@ export function openView(root: string, options: Options): View {
       glance = { list, outlook, outputAt: outputTimes(list), details: glance?.details ?? null };
       state = withSelection(state, idsOf());
       await refreshDetails();
-      drawSoon();
+      pace.soon();
     },
     close,
   };
