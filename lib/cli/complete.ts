@@ -1,5 +1,6 @@
 import { errnoOf, OrchError } from '../errors.ts';
 import { isId } from '../protocol/ids.ts';
+import { BUILT_IN_TOOLS } from '../protocol/tools.ts';
 import { VERBS } from './program.ts';
 import { type Recorded, recordVerb, type Spec } from './recorded.ts';
 
@@ -9,6 +10,12 @@ type Candidate = { word: string; note: string };
 
 /** Names of positionals and options whose values are ids of workstreams. */
 const ID_NAMES = new Set(['id', 'only', 'skip', 'workstream']);
+
+/** The states in which the id of a verb can be meant; of other verbs any. */
+const STATES_OF: Readonly<Record<string, readonly string[]>> = {
+  stop: ['pending', 'starting', 'running', 'blocked', 'crashed'],
+  retry: ['failed', 'timed_out', 'stopped', 'crashed', 'blocked', 'conflict'],
+};
 
 /**
  * Prints what may stand in place of the last of `words`, one a line, in the form that `shell` takes. What cannot be
@@ -35,14 +42,16 @@ async function candidatesFor(before: readonly string[], current: string): Promis
   const recorded = recordVerb(verb);
   const open = openOption(before, recorded);
   if (open !== null) {
-    const values = await valuesOf(open.name, open.spec, before);
+    const values = await valuesOf(open.name, open.spec, { before, current, verb: name });
     // A list goes on until the next option.
     if (values.length > 0 || !isList(open.spec)) return values;
   }
   if (current.startsWith('-')) return optionNames(recorded, before);
   if (verb === null) return verbNames();
   const [positional] = recorded.positionals;
-  return positional === undefined ? [] : valuesOf(positional[0], positional[1], before);
+  return positional === undefined
+    ? []
+    : valuesOf(positional[0], positional[1], { before, current, verb: name });
 }
 
 const isList = (spec: Spec): boolean => spec.array === true || spec.type === 'array';
@@ -60,11 +69,39 @@ function openOption(before: readonly string[], { options }: Recorded): { name: s
   return null;
 }
 
-async function valuesOf(name: string, spec: Spec, before: readonly string[]): Promise<Candidate[]> {
-  const values = ID_NAMES.has(name)
-    ? await idsAround(before)
-    : (spec.choices ?? []).map((word) => ({ word, note: '' }));
-  return values.filter(({ word }) => !before.includes(word));
+type Line = { before: readonly string[]; current: string; verb: string | undefined };
+
+async function valuesOf(name: string, spec: Spec, line: Line): Promise<Candidate[]> {
+  if (name === 'columns') return columnLists(line.current);
+  const values = await anyValuesOf(name, spec, line);
+  return values.filter(({ word }) => !line.before.includes(word));
+}
+
+async function anyValuesOf(name: string, spec: Spec, { before, verb = '' }: Line): Promise<Candidate[]> {
+  if (name === 'tool') return toolNames(before);
+  if (!ID_NAMES.has(name)) return (spec.choices ?? []).map((word) => ({ word, note: '' }));
+  const ids = await idsAround(before);
+  // Whoever starts over may mean what is completed, too.
+  const states = before.includes('--fresh') ? undefined : STATES_OF[verb];
+  return states === undefined ? ids : ids.filter(({ note }) => states.includes(note));
+}
+
+/** A list goes on behind its last comma. */
+async function columnLists(current: string): Promise<Candidate[]> {
+  const { COLUMN_NAMES } = await import('./status-columns.ts');
+  const start = current.slice(0, current.lastIndexOf(',') + 1);
+  const given = start.split(',');
+  return COLUMN_NAMES.filter((name) => !given.includes(name)).map((name) => ({
+    word: start + name,
+    note: '',
+  }));
+}
+
+/** Where no plan can be read, the tools that every orch knows. */
+async function toolNames(before: readonly string[]): Promise<Candidate[]> {
+  const { readPlan } = await import('../store/plans.ts');
+  const configured = await atRoot(before, (root) => Object.keys(readPlan(root)?.options.tools ?? {}));
+  return [...new Set([...BUILT_IN_TOOLS, ...(configured ?? [])])].map((word) => ({ word, note: '' }));
 }
 
 function optionNames({ options }: Recorded, before: readonly string[]): Candidate[] {
@@ -86,17 +123,24 @@ async function verbNames(): Promise<Candidate[]> {
 async function idsAround(before: readonly string[]): Promise<Candidate[]> {
   const { knownIds } = await import('../orchestrate/poll.ts');
   const { readRecord } = await import('../store/records.ts');
-  const { findRoot } = await import('./root.ts');
-  try {
-    const root = await findRoot(rootIn(before));
-    return knownIds(root)
+  const found = await atRoot(before, (root) =>
+    knownIds(root)
       .filter(isId)
       .map((word) => {
         const read = readRecord(root, word);
         return { word, note: read.kind === 'record' ? read.record.status : '' };
-      });
+      }),
+  );
+  return found ?? [];
+}
+
+/** What is found at the repository that the line means; null where that cannot be looked at. */
+async function atRoot<T>(before: readonly string[], look: (root: string) => T): Promise<T | null> {
+  const { findRoot } = await import('./root.ts');
+  try {
+    return look(await findRoot(rootIn(before)));
   } catch (error) {
-    if (error instanceof OrchError || errnoOf(error) !== null) return [];
+    if (error instanceof OrchError || errnoOf(error) !== null) return null;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { NewsFeed } from '../orchestrate/news.ts';
 import { HOLDS, pollStatus, type StatusList } from '../orchestrate/poll.ts';
 import type { WorkstreamStatus } from '../orchestrate/verdict.ts';
 import { jsonLine } from '../protocol/text.ts';
@@ -8,6 +9,8 @@ import { changeLine, screenOf } from './render.ts';
 const TICK_MS = 1_000;
 /** Several writes come together; one look sees them all. */
 const DEBOUNCE_MS = 100;
+/** A look with CPU and memory reads the whole process table. */
+const DEBOUNCE_USAGE_MS = 500;
 /** What a moment can change (a launch that is under way, a probe that failed once) must last this long. */
 const LASTS_MS = 2_000;
 
@@ -23,6 +26,7 @@ export async function lookUntil<T>(
   look: () => Promise<{ seen: T; last: boolean }>,
   signal: AbortSignal,
   boundMs = Number.POSITIVE_INFINITY,
+  debounceMs = DEBOUNCE_MS,
 ): Promise<T> {
   let bell = new AbortController();
   const ring = (): void => bell.abort();
@@ -34,8 +38,8 @@ export async function lookUntil<T>(
       const { seen, last } = await look();
       if (last || signal.aborted) return seen;
       const leftMs = Math.max(boundMs - performance.now(), 0);
-      await pause(Math.min(DEBOUNCE_MS, leftMs), signal);
-      if (!bell.signal.aborted) await pause(Math.min(TICK_MS, leftMs) - DEBOUNCE_MS, bell.signal);
+      await pause(Math.min(debounceMs, leftMs), signal);
+      if (!bell.signal.aborted) await pause(Math.min(TICK_MS, leftMs) - debounceMs, bell.signal);
       if (signal.aborted) return seen;
     }
   } finally {
@@ -72,6 +76,10 @@ export type FollowOptions = {
   /** False for people who want none; colours are for terminals alone in any case. */
   color?: boolean;
   tick?: (list: StatusList) => Promise<void>;
+  /** What attached workers of this process tell: a reason to look. */
+  news?: NewsFeed;
+  /** Sees every look, with CPU and memory, in place of the lines that tell each change. */
+  show?: (list: StatusList) => Promise<void>;
   /** Whether an orchestrator that this process started has not ended yet. */
   isAtWork?: () => Promise<boolean>;
 };
@@ -91,9 +99,10 @@ export async function followUntilFinal(root: string, options: FollowOptions): Pr
   const told = new Map<string, string>();
   const isOver = overForGood();
   const look = async (): Promise<{ seen: Followed; last: boolean }> => {
-    const list = await pollStatus(root, { ids, current: true });
+    const list = await pollStatus(root, { ids, current: true, usage: options.show !== undefined });
     requireShown(list, ids);
-    for (const status of list.workstreams) {
+    await options.show?.(list);
+    for (const status of options.show === undefined ? list.workstreams : []) {
       const key = changeKey(status);
       if (told.get(status.workstream) !== key) tell(status, list.at, options);
       told.set(status.workstream, key);
@@ -104,7 +113,18 @@ export async function followUntilFinal(root: string, options: FollowOptions): Pr
     const late = performance.now() >= boundMs;
     return { seen: { end: late ? 'timeout' : 'aborted', list }, last: late };
   };
-  return lookUntil((onHint) => watchStatus(root, onHint), look, signal, boundMs);
+  const watch: Watch = (onHint) => {
+    const watcher = watchStatus(root, onHint);
+    const unsubscribe = options.news?.subscribe((_id, { type }) => type === 'record' && onHint());
+    return {
+      close: async () => {
+        unsubscribe?.();
+        await watcher.close();
+      },
+    };
+  };
+  const debounceMs = options.show === undefined ? DEBOUNCE_MS : DEBOUNCE_USAGE_MS;
+  return lookUntil(watch, look, signal, boundMs, debounceMs);
 }
 
 /** True if nothing goes on without a person. What an environment held back may begin in that of a newcomer. */

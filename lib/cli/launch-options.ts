@@ -85,6 +85,7 @@ export function launchRequest(args: LaunchArgs & GlobalOptions): LaunchRequest {
     allowDirty: args['allow-dirty'],
     json: args.json,
     quiet: args.quiet,
+    color: args.color,
     options: optionsGiven(args),
   };
 }

@@ -47,6 +47,7 @@ import { configOf } from './config.ts';
 import { firstReports } from './first-reports.ts';
 import { logoutRisk } from './logout-risk.ts';
 import { planForLaunch } from './plan-for-launch.ts';
+import { warn } from './warn.ts';
 
 export type LaunchRequest = {
   root: string | undefined;
@@ -60,6 +61,8 @@ export type LaunchRequest = {
   allowDirty: boolean;
   json: boolean;
   quiet: boolean;
+  /** `--no-color`; absent: as the terminal is. */
+  color?: boolean;
   /** Given on the command line; over them nothing, under them the config and the defaults. */
   options: Partial<PlanOptions>;
 };
@@ -71,7 +74,7 @@ export async function launchPlan(request: LaunchRequest): Promise<number> {
   const { root, plan } = await freezePlan(request, 'detached');
   if (request.dryRun) return showDryRun(root, plan, request.json);
   const fate = logoutFate();
-  await startRun(root, plan, request.fresh, async (role) => {
+  await startRun(root, plan, request, async (role) => {
     await startOrchestrator({
       script: builtFile('orch.js'),
       root,
@@ -81,7 +84,7 @@ export async function launchPlan(request: LaunchRequest): Promise<number> {
     });
   });
   const risk = logoutRisk(await fate);
-  if (risk !== null) process.stderr.write(`orch: warning: ${risk.found}. ${risk.hint}\n`);
+  if (risk !== null) warn({ code: 'logout', message: risk.found, hint: risk.hint }, request.json);
   return firstReports(root, plan, request);
 }
 
@@ -103,10 +106,11 @@ export async function freezePlan(
     tool: options.tool,
     programs,
     config: options,
+    json: request.json,
   });
   const base = await resolveCommit(root, request.base);
   if (!dryRun) {
-    await refuseUncontained(options, workstreams);
+    await refuseUncontained(options, workstreams, request.json);
     await refuseDirty(root, request.allowDirty);
     refuseTracked(await trackedUnder(root, STATE_FOLDERS));
     makeFolders(root);
@@ -130,7 +134,7 @@ export async function freezePlan(
 export async function startRun(
   root: string,
   plan: FrozenPlan,
-  fresh: boolean,
+  { fresh, json }: Pick<LaunchRequest, 'fresh' | 'json'>,
   next: (role: Role) => Promise<void>,
 ): Promise<void> {
   const actor: Actor = { role: 'launch', pid: process.pid };
@@ -143,7 +147,10 @@ export async function startRun(
     const joinings = join(world, plan.workstreams, fresh);
     await refuseTakenBranches(root, joinings);
     await refuseTakenWorktrees(root, joinings);
-    warnOfOthers(world.views.filter((view) => isLeftBehind(view, joinings)).map(({ id }) => id));
+    warnOfOthers(
+      world.views.filter((view) => isLeftBehind(view, joinings)).map(({ id }) => id),
+      json,
+    );
     await writePlan(root, plan);
     await applyJoinings(world, plan, joinings, fresh, actor);
     if (removeFile(holdPath(root)))
@@ -183,18 +190,18 @@ async function refuseTakenWorktrees(root: string, joinings: readonly Joining[]):
   }
 }
 
-function warnOfOthers(ids: readonly string[]): void {
+function warnOfOthers(ids: readonly string[], json: boolean): void {
   if (ids.length === 0) return;
   const names = `${ids.slice(0, 10).join(', ')}${ids.length > 10 ? ', …' : ''}`;
-  process.stderr.write(
-    `orch: warning: the plan before had ${names}; they stay as they are and do not go on\n`,
-  );
+  const message = `the plan before had ${names}; they stay as they are and do not go on`;
+  warn({ code: 'left_behind', message, hint: null }, json);
 }
 
 /** What a person asked for is given or refused, before anything is launched. */
 async function refuseUncontained(
   options: PlanOptions,
   workstreams: readonly PlannedWorkstream[],
+  json: boolean,
 ): Promise<void> {
   const warnings = new Set<string>();
   for (const workstream of workstreams) {
@@ -206,7 +213,7 @@ async function refuseUncontained(
     }
     if (choice.unenforced !== null) warnings.add(`limits are not enforced: ${choice.unenforced}`);
   }
-  for (const text of warnings) process.stderr.write(`orch: warning: ${text}\n`);
+  for (const message of warnings) warn({ code: 'not_enforced', message, hint: null }, json);
 }
 
 async function refuseDirty(root: string, allowed: boolean): Promise<void> {

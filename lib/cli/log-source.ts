@@ -36,7 +36,7 @@ export type SourceOptions = {
   quiet: boolean;
 };
 
-const BLOCK_BYTES = 256 * 1024;
+const BLOCK_BYTES = 32 * 1024;
 
 /** A log from its range's beginning on, or from its last lines. */
 export function openSource({ root, id, stream, range, lines, sink, json, quiet }: SourceOptions): LogSource {
@@ -49,6 +49,7 @@ export function openSource({ root, id, stream, range, lines, sink, json, quiet }
   const receiver = {
     write: sink.write,
     gone: async (count: number): Promise<void> => {
+      await sink.gap();
       if (!quiet) process.stderr.write(goneText(id, stream, count, json));
     },
   };

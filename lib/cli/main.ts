@@ -32,6 +32,13 @@ async function main(words: readonly string[]): Promise<number> {
   return runProgram(argv);
 }
 
+/** Whoever reads JSON gets errors as such. */
+function wantsJson(words: readonly string[]): boolean {
+  const format = words[words.indexOf('--format') + 1];
+  const isFormat = words.includes('--format') && (format === 'json' || format === 'ndjson');
+  return isFormat || words.some((word) => ['--json', '--format=json', '--format=ndjson'].includes(word));
+}
+
 const argv = process.argv.slice(2);
 // A reader that has enough (`orch logs | head`) is no fault.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -42,6 +49,6 @@ main(argv).then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    process.exitCode = reportFailure(error, argv.includes('--json'));
+    process.exitCode = reportFailure(error, wantsJson(argv));
   },
 );

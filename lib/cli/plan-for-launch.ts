@@ -5,6 +5,7 @@ import type { PlannedWorkstream, PlanOptions } from '../protocol/plan.ts';
 import { unusableTools } from '../tools/usable.ts';
 import { earlierWork } from './earlier-work.ts';
 import { toolSources } from './tool-sources.ts';
+import { warn } from './warn.ts';
 
 export type Selection = {
   plan: string[];
@@ -12,6 +13,8 @@ export type Selection = {
   skip: string[];
   /** Where the details of an analysis in Markdown are looked up. */
   workstreams?: string | undefined;
+  /** Warnings come as JSON. */
+  json?: boolean;
   /** The fallback chain, tried where a workstream names no tool, and after a tool that it names. */
   tool: string[] | null;
   /** Words that begin a command, beside those that orch knows. */
@@ -30,7 +33,10 @@ export async function planForLaunch(root: string, selection: Selection): Promise
   const hint = 'Nothing was launched. Mend the plan and try again.';
   const { workstreams, warnings } = await soundPlan(root, selection, hint);
   // What a task names may be what it reads: `orch plan` tells of it, and whoever launches has seen it there.
-  tellWarnings(warnings.filter(({ code }) => code !== 'outside_scope'));
+  tellWarnings(
+    warnings.filter(({ code }) => code !== 'outside_scope'),
+    selection.json ?? false,
+  );
   const [unusable] = unusableTools(workstreams, selection.tool, toolSources(selection.config));
   if (unusable !== undefined) throw new OrchError('NO_TOOL', unusable.message, { hint: unusable.hint });
   return workstreams;
@@ -66,9 +72,10 @@ export async function soundPlan(root: string, selection: Selection, hint: string
   return result;
 }
 
-/** Warnings on stderr, a line or two each, the first 50. */
-export function tellWarnings(warnings: readonly Fault[]): void {
-  for (const text of formatFaults(warnings)) process.stderr.write(`orch: warning: ${text}\n`);
+/** Warnings on stderr: a line or two each, the first 50; with `json` a line of JSON each, all of them. */
+export function tellWarnings(warnings: readonly Fault[], json: boolean): void {
+  if (json) for (const warning of warnings) warn(warning, true);
+  else for (const text of formatFaults(warnings)) process.stderr.write(`orch: warning: ${text}\n`);
 }
 
 function refuseUnknown(ids: readonly string[], asked: readonly string[]): void {

@@ -6,6 +6,8 @@ const OPTIONS = {
   root: { type: 'string' },
   json: { type: 'boolean', default: false },
   quiet: { type: 'boolean', default: false },
+  format: { type: 'string' },
+  columns: { type: 'string' },
   'no-color': { type: 'boolean', default: false },
 } as const;
 
@@ -17,8 +19,8 @@ export async function quickStatus(args: string[]): Promise<number | null> {
   const parsed = parse(args);
   if (parsed === null) return null;
   const { values, positionals } = parsed;
-  const { root, json, quiet } = values;
-  return showStatus(positionals, { root, json, quiet, color: !values['no-color'] });
+  const { root, json, quiet, format, columns } = values;
+  return showStatus(positionals, { root, json, quiet, format, columns, color: !values['no-color'] });
 }
 
 function parse(args: string[]) {

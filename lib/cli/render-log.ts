@@ -5,12 +5,13 @@ import { escapeControls, jsonLine } from '../protocol/text.ts';
 import type { Screen } from './render.ts';
 
 /**
- * Where the bytes of a log go. `rest` shows what is held back of a line that may not be over; `end`, too, and resets
- * colours.
+ * Where the bytes of a log go. `rest` shows what is held back of a line that may not be over. `gap`: what follows is
+ * not what came next, so the line is over. `end` shows what is held, and resets colours.
  */
 export type LogSink = {
   write: (bytes: Buffer) => Promise<void>;
   rest: () => Promise<void>;
+  gap: () => Promise<void>;
   end: () => Promise<void>;
 };
 
@@ -32,7 +33,7 @@ async function emit(chunk: Buffer | string, signal: AbortSignal): Promise<void> 
 /** The bytes as they are, unmasked. */
 export function rawSink(signal: AbortSignal): LogSink {
   const nothing = async (): Promise<void> => undefined;
-  return { write: (bytes) => emit(bytes, signal), rest: nothing, end: nothing };
+  return { write: (bytes) => emit(bytes, signal), rest: nothing, gap: nothing, end: nothing };
 }
 
 /** Text whose control characters are visible, colours and line ends excepted. Safe for a terminal. */
@@ -63,7 +64,7 @@ const LINE_MAX_LENGTH = 64 * 1024;
 const BLANK_WITHIN = 4096;
 
 /** Puts lines together from blocks; a line over 65,536 characters comes in several pieces. */
-function lineCutter(): { take(bytes: Buffer): Piece[]; rest(): Piece[]; end(): Piece[] } {
+function lineCutter(): { take(bytes: Buffer): Piece[]; rest(): Piece[]; end(): Piece[]; gap(): Piece[] } {
   const decoder = new StringDecoder('utf8');
   let held = '';
   const cut = (text: string): Piece[] => {
@@ -90,6 +91,7 @@ function lineCutter(): { take(bytes: Buffer): Piece[]; rest(): Piece[]; end(): P
     take: (bytes) => cut(held + decoder.write(bytes)),
     rest,
     end: () => [...cut(held + decoder.end()), ...rest()],
+    gap: () => [...cut(held + decoder.end()), ...rest()].map((piece) => ({ ...piece, ends: true })),
   };
 }
 
@@ -140,6 +142,7 @@ export function textSink(
   return {
     write: (bytes) => show(cutter.take(bytes)),
     rest: async () => (prefix === '' ? show(cutter.rest()) : undefined),
+    gap: () => show(cutter.gap()),
     async end() {
       const last = cutter.end().map((piece) => (prefix === '' ? piece : { ...piece, ends: true }));
       await show(last);
@@ -162,6 +165,7 @@ export function jsonSink(workstream: string, stream: string, signal: AbortSignal
   return {
     write: (bytes) => show(cutter.take(bytes)),
     rest: async () => undefined,
+    gap: () => show(cutter.gap()),
     end: () => show(cutter.end()),
   };
 }

@@ -9,7 +9,7 @@ export type Screen = { width: number | null; color: boolean };
 
 type Style = Parameters<typeof styleText>[0];
 
-const STYLES: Record<Verdict, Style> = {
+export const STYLES: Record<Verdict, Style> = {
   pending: 'gray',
   starting: 'cyan',
   running: 'cyan',
@@ -115,12 +115,20 @@ function summaryText({ summary, orchestrator }: Pick<StatusList, 'summary' | 'or
   return `${head}; orchestrator ${orchestrator.pid} (${orchestrator.mode}${doubt})`;
 }
 
-/** The table, a summary, and a note on each problem; ends in a newline. */
-export function renderStatus(list: StatusList, screen: Screen): string {
+/** Other columns than the usual ones, and what stands in them. */
+export type ChosenColumns = {
+  columns: Column[];
+  row: (status: WorkstreamStatus, at: number, paint: ReturnType<typeof painter>) => Cell[];
+};
+
+/** The table, a summary, and a note on each problem; ends in a newline. `chosen`: other columns than usual. */
+export function renderStatus(list: StatusList, screen: Screen, chosen: ChosenColumns | null = null): string {
   const paint = painter(screen);
   const isWide = screen.width === null || screen.width >= WIDE;
-  const rows = list.workstreams.map((status) => rowOf(status, { at: list.at, isWide }, paint));
-  const table = tableLines(COLUMNS, rows, screen.width, paint('bold'));
+  const rows = list.workstreams.map(
+    (status) => chosen?.row(status, list.at, paint) ?? rowOf(status, { at: list.at, isWide }, paint),
+  );
+  const table = tableLines(chosen?.columns ?? COLUMNS, rows, screen.width, paint('bold'));
   const width = screen.width ?? Number.POSITIVE_INFINITY;
   const summary = wrapCells(summaryText(list), width, '  ');
   const notes = list.workstreams.flatMap((status) => noteLines(status, screen, paint));

@@ -15,12 +15,13 @@ export type Column = {
 };
 
 const GAP = '  ';
-const ASCII = /^[\u0020-\u007e]*$/;
+/** One cell each, and none that combines: ASCII, and the signs and bars that orch itself draws. */
+const NARROW = /^[\u0020-\u007e…·○●✔■✖█░❯]*$/;
 const graphemes = new Intl.Segmenter();
 
 /** Cells that a text takes on a terminal. */
 export function cells(text: string): number {
-  return ASCII.test(text) ? text.length : stringWidth(text);
+  return NARROW.test(text) ? text.length : stringWidth(text);
 }
 
 /** `text` cut to at most `most` cells, the cut marked with `…`. */

@@ -14,6 +14,7 @@ import { plain } from '../plan/raw.ts';
 import { DEFAULT_LOG_LIMITS, type LogLimits } from '../protocol/log-parts.ts';
 import type { PlanOptions } from '../protocol/plan.ts';
 import { keyFaults } from './keys.ts';
+import { notifiersOf } from './notify.ts';
 import { ConfigSchema, LOG_LEAST_BYTES, type WrittenConfig } from './schema.ts';
 import { toolFaults } from './tool-faults.ts';
 import { toolsOf } from './tools.ts';
@@ -94,9 +95,11 @@ function judge(document: Document, root: string): ConfigResult {
   }
   const faults = [...keyFaults(document, document.root), ...toolFaults(document, document.root)];
   const checked = v.safeParse(ConfigSchema, plain(document.root));
-  // Who takes "require_env" for the place of a key must not see the key in a log.
+  // Who takes "require_env" for the place of a key, or a URL for none, must not see the key in a log.
   const isShown = ([field, , inner]: readonly (string | number)[]): boolean =>
-    field !== 'require_env' && !(field === 'tools' && (inner === 'env' || inner === 'args'));
+    field !== 'require_env' &&
+    field !== 'notify' &&
+    !(field === 'tools' && (inner === 'env' || inner === 'args'));
   if (!checked.success) faults.push(...shapeFaults(document, [], checked.issues, isShown));
   if (!checked.success || faults.length > 0) {
     return { ok: false, faults: faults.sort((a, b) => a.line - b.line || a.column - b.column) };
@@ -116,6 +119,7 @@ function configOf(file: string, written: WrittenConfig, root: string): Config {
   if (written.limits !== undefined) options.limits = limitsOf(written.limits);
   if (written.sandbox !== undefined) options.sandbox = sandboxOf(written.sandbox);
   if (written.logs !== undefined) options.logs = logLimitsOf(written.logs);
+  if (written.notify !== undefined) options.notify = notifiersOf(written.notify);
   const durations = {
     timeoutMs: written.timeout,
     taskTimeoutMs: written.task_timeout,

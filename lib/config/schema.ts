@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { LimitsSchema, parseBytes, SandboxSchema } from '../plan/containment.ts';
 import { parseDuration } from '../plan/durations.ts';
 import { WISHES } from '../protocol/containment.ts';
+import { NotifySchema } from './notify.ts';
 import { ToolsSchema } from './tools.ts';
 
 /**
@@ -142,6 +143,7 @@ const entries = {
       v.description('What commands may see and change: bwrap, none, or an object (none)'),
     ),
   ),
+  notify: v.optional(NotifySchema),
 };
 
 export const ConfigSchema = v.object(entries, 'an object');

@@ -1,5 +1,7 @@
 import { BRANCH_PREFIX, branchOf, branchRef, checkpointRef, salvageRefPrefix } from '../protocol/layout.ts';
+import { findWorktree } from './admin.ts';
 import { listRefs } from './refs.ts';
+import { commonDirOf } from './repository.ts';
 import { git } from './run.ts';
 
 export type BranchFault = { code: 'BRANCH_TAKEN'; message: string; hint: string };
@@ -8,8 +10,8 @@ const HEADS = 'refs/heads/';
 
 /**
  * Why branches for these workstreams cannot be made: a branch `orch`, an `orch/<id>` that orch did not make
- * (neither a checkpoint nor a salvage ref tells of it, nor does `isOurs`), one that lies below it, or one that
- * differs in case where the file system does not tell cases apart.
+ * (neither a checkpoint nor a salvage ref tells of it, nor a worktree that orch made, nor does `isOurs`), one that
+ * lies below it, or one that differs in case where the file system does not tell cases apart.
  */
 export async function branchFaults(
   root: string,
@@ -32,7 +34,7 @@ export async function branchFaults(
   for (const id of ids) {
     const own = branchRef(id);
     for (const name of heads) {
-      if (name === own && !known.has(id) && !isOurs(id)) {
+      if (name === own && !known.has(id) && !isOurs(id) && !(await hasWorktree(root, id))) {
         faults.push(taken(name, `branch ${branchOf(id)} was not made by orch`));
       } else if (fold(name).startsWith(`${fold(own)}/`)) {
         faults.push(taken(name, `branch ${short(name)} leaves no room for ${branchOf(id)}`));
@@ -42,6 +44,12 @@ export async function branchFaults(
     }
   }
   return faults;
+}
+
+/** True where orch made its worktree, or began to: a record may be lost, garbage, or not written yet. */
+async function hasWorktree(root: string, id: string): Promise<boolean> {
+  const { kind } = await findWorktree(root, await commonDirOf(root), id);
+  return kind === 'ready' || kind === 'half-made';
 }
 
 function ownerOf(name: string, ids: readonly string[]): string[] {

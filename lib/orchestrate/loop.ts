@@ -1,9 +1,12 @@
 import { messageOf, OrchError } from '../errors.ts';
+import type { News } from '../protocol/news.ts';
 import type { Actor } from '../store/events.ts';
 import type { Role } from '../store/role.ts';
 import { watchStatus } from '../store/watch.ts';
 import { act, type Done, isPassing } from './act.ts';
 import { type Action, decide, isOpen } from './decide.ts';
+import { listenTo, type NewsFeed } from './news.ts';
+import { makeCourier } from './notify/courier.ts';
 import { type Memory, newMemory, type Observation, observe } from './observe.ts';
 import { makeTidy } from './tidy-logs.ts';
 import type { Permissions, World } from './world.ts';
@@ -27,6 +30,8 @@ export type PassOptions = {
   actor: Actor;
   memory: Memory;
   onDone?: (done: Done) => void;
+  /** Where the news of attached workers goes, beside being a reason to look. */
+  news?: NewsFeed;
   /** Once aborted, nothing more is launched, not even in the round at hand. */
   stop?: AbortSignal;
 };
@@ -75,34 +80,50 @@ export async function orchestrate(options: PassOptions, role: Role, stop: AbortS
   const { root, mode } = options;
   const tidy = makeTidy(options.actor);
   const bell = makeBell();
+  const own: PassOptions = { ...options, stop, onDone };
+  const courier = makeCourier(root, options.actor, bell.ring);
   const watcher = watchStatus(root, bell.ring);
-  stop.addEventListener('abort', bell.ring, { once: true });
+  stop.addEventListener('abort', bell.ringNow, { once: true });
+  function onDone(done: Done): void {
+    const { action, child } = done;
+    const { id } = action;
+    if (child !== undefined && id !== null) {
+      const onNews = (news: News): void => {
+        options.news?.publish(id, news);
+        if (news.type === 'record') bell.ring();
+      };
+      listenTo(child, onNews, bell.ringNow);
+    }
+    options.onDone?.(done);
+  }
   try {
     await role.announce(mode);
     while (!stop.aborted) {
-      const { open, lookMs } = await tolerantPass({ ...options, stop }, tidy);
-      if (!open && (await mayResign(options, role))) return;
+      const { world, open, lookMs } = await tolerantPass(own, tidy);
+      if (world !== null) courier.consider(world);
+      if (!open && courier.isIdle() && (await mayResign(own, role))) return;
       await bell.wait(TICK_MS, Math.max(REST_MIN_MS, lookMs * REST_FACTOR));
     }
   } finally {
     await watcher.close();
+    await courier.close();
   }
 }
 
 async function tolerantPass(
   options: PassOptions,
   tidy: (world: World) => Promise<void>,
-): Promise<{ open: boolean; lookMs: number }> {
+): Promise<{ world: World | null; open: boolean; lookMs: number }> {
   try {
     const { world, done, lookMs } = await pass(options);
     await tidy(world);
     // What was just done changes the world: look again before concluding anything.
-    return { open: done.some(({ ok }) => ok) || isOpen(world), lookMs };
+    return { world, open: done.some(({ ok }) => ok) || isOpen(world), lookMs };
   } catch (error) {
     if (!isPassing(error)) throw error;
     process.stderr.write(`orch: ${new Date().toISOString()} ${messageOf(error)}; trying again\n`);
     if (error instanceof OrchError && error.code === 'LEASE_LOST') throw error;
-    return { open: true, lookMs: 0 };
+    return { world: null, open: true, lookMs: 0 };
   }
 }
 
@@ -118,31 +139,44 @@ async function mayResign(options: PassOptions, role: Role): Promise<boolean> {
   return false;
 }
 
-function makeBell(): { ring: () => void; wait: (atMostMs: number, atLeastMs: number) => Promise<void> } {
-  let rung = false;
+type Bell = {
+  /** A reason to look soon: after the rest. */
+  ring: () => void;
+  /** A reason to look at once, of which there are few. */
+  ringNow: () => void;
+  wait: (atMostMs: number, atLeastMs: number) => Promise<void>;
+};
+
+function makeBell(): Bell {
+  let rung: 'no' | 'soon' | 'now' = 'no';
   let wake: (() => void) | null = null;
-  const ring = (): void => {
-    rung = true;
-    wake?.();
-  };
-  const pause = (ms: number): Promise<void> =>
+  /** Until `ms` have passed or, sooner, until `isEnough` of what was rung. */
+  const pause = (ms: number, isEnough: () => boolean): Promise<void> =>
     new Promise((resolve) => {
-      const timer = setTimeout(done, ms);
-      function done(): void {
+      const end = (): void => {
         clearTimeout(timer);
         wake = null;
         resolve();
-      }
-      wake = done;
+      };
+      const timer = setTimeout(end, ms);
+      wake = () => {
+        if (isEnough()) end();
+      };
+      wake();
     });
+  const note = (how: 'soon' | 'now'): void => {
+    if (rung !== 'now') rung = how;
+    wake?.();
+  };
   return {
-    ring,
+    ring: () => note('soon'),
+    ringNow: () => note('now'),
     async wait(atMostMs, atLeastMs) {
-      // First a rest that no bell cuts short, then until a hint or the tick.
       const rest = Math.min(atLeastMs, atMostMs);
-      await new Promise((resolve) => setTimeout(resolve, rest));
-      if (!rung) await pause(atMostMs);
-      rung = false;
+      // A rest that hints do not cut short, then until a hint or the tick.
+      await pause(rest, () => rung === 'now');
+      await pause(atMostMs - rest, () => rung !== 'no');
+      rung = 'no';
     },
   };
 }

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { scopeFolder } from './scope-unit.ts';
 
 /** The part of cgroup v2 that ends a scope whole. Paths are those of `/proc/PID/cgroup`. */
@@ -78,14 +79,20 @@ export async function killScope(
   const folder = folderOf(scope);
   const own = /^0::(.*)$/m.exec(textOf('/proc/self/cgroup'))?.[1] ?? '';
   if (folder === null || scopeFolder(scope) !== scope || `${own}/`.startsWith(`${scope}/`)) return none;
+  failpoint('process.scope.freeze');
   if (!write(join(folder, 'cgroup.freeze'), '1')) return none;
   try {
+    // Killed from here on, the scope stays frozen until the next look: it kills what is in it, or thaws it.
+    failpoint('process.scope.frozen');
     // What does not freeze (state D) does not fork either; the question is asked in any case.
     for (let looks = 0; looks < FREEZE_LOOKS && !isFrozen(folder); looks += 1) await sleep(FREEZE_LOOK_MS);
     // 0: a process that this namespace cannot name, and that nobody here can have proved to be ours.
     const pids = membersOf(folder);
     if (pids.length === 0 || pids.includes(0) || !(await isOurs(pids))) return none;
-    return write(join(folder, 'cgroup.kill'), '1') ? new Set(pids) : none;
+    failpoint('process.scope.kill');
+    if (!write(join(folder, 'cgroup.kill'), '1')) return none;
+    failpoint('process.scope.killed');
+    return new Set(pids);
   } finally {
     // Also after a kill: what could not die must not stay frozen.
     write(join(folder, 'cgroup.freeze'), '0');

@@ -16,6 +16,8 @@ export type Stat = {
   pgrp: number;
   session: number;
   terminal: number;
+  /** Process group in the foreground of its terminal; -1 without one. */
+  foreground: number;
   /** User and system time of the process itself, in ticks. */
   cpuTicks: number;
   /** Of the children that have ended and that it has waited for, theirs included. */
@@ -69,6 +71,7 @@ export function parseStat(text: string): Stat {
     pgrp: field(5),
     session: field(6),
     terminal: field(7),
+    foreground: field(8),
     cpuTicks: field(14) + field(15),
     childTicks: field(16) + field(17),
     threads: field(20),

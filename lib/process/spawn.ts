@@ -1,8 +1,9 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { Socket } from 'node:net';
-import type { Writable } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 import { messageOf, OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
+import { readLines } from './channel.ts';
 import { GATE_BYTE } from './gate.ts';
 
 export type SpawnOptions = {
@@ -25,6 +26,11 @@ export type GatedChild = {
   abandon(): Promise<void>;
   /** Settles when the child ends, while this process lives; never rejects. */
   exited: Promise<{ code: number | null; signal: string | null }>;
+  /**
+   * From now on, each line that an attached child sends on its channel, at most `maxBytes` long; what came before
+   * waits for the first caller. A detached child has no channel.
+   */
+  onLine(maxBytes: number, listener: (line: string) => void): void;
 };
 
 const LOG_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
@@ -33,13 +39,19 @@ function failure(script: string, cause: unknown): OrchError {
   return new OrchError('SPAWN_FAILED', `${script} could not be started: ${messageOf(cause)}`, { cause });
 }
 
-type Launched = { pid: number; stdin: Writable | null; exited: GatedChild['exited'] };
+type Launched = {
+  pid: number;
+  stdin: Writable | null;
+  channel: Duplex | null;
+  exited: GatedChild['exited'];
+};
+type Pipes = { stdin: 'pipe' | 'ignore'; channel: boolean };
 
 /**
  * Starts node as the leader of a session of its own. The logs are bare file descriptors: with a pipe or a file of
  * execa's the child died together with its parent.
  */
-async function launch(options: SpawnOptions, stdin: 'pipe' | 'ignore'): Promise<Launched> {
+async function launch(options: SpawnOptions, pipes: Pipes): Promise<Launched> {
   const { execa } = await import('execa');
   const fds: number[] = [];
   try {
@@ -56,21 +68,28 @@ async function launch(options: SpawnOptions, stdin: 'pipe' | 'ignore'): Promise<
       cleanup: false,
       buffer: false,
       reject: false,
-      stdin,
-      stdout,
-      stderr,
+      stdio: [pipes.stdin, stdout, stderr, ...(pipes.channel ? (['pipe'] as const) : [])],
     });
     if (child.pid === undefined) throw (await child).cause ?? new Error('no process was made');
     const exited = new Promise<Awaited<GatedChild['exited']>>((resolve) => {
       child.once('exit', (code, signal) => resolve({ code, signal }));
     });
     child.unref();
-    return { pid: child.pid, stdin: child.stdin, exited };
+    return { pid: child.pid, stdin: child.stdin, channel: duplexOf(child.stdio[3]), exited };
   } catch (cause) {
     throw failure(options.script, cause);
   } finally {
     for (const fd of fds) closeSync(fd);
   }
+}
+
+/** A pipe beyond the first three is a socket that both ends may write to. */
+function duplexOf(pipe: unknown): Duplex | null {
+  if (!(pipe instanceof Socket)) return null;
+  // Paused by word: execa drains what nobody listens to. That the other end is gone, the end of the child tells.
+  pipe.pause();
+  pipe.on('error', () => undefined).unref();
+  return pipe;
 }
 
 /** Resolves once the pipe is closed, whether or not the child still reads. */
@@ -85,13 +104,14 @@ async function close(pipe: Writable): Promise<void> {
 /**
  * Starts a child that waits at its gate until `open`. Killed here before that, the child reads the end of the
  * pipe and exits without having run. A detached child survives whatever happens to this process afterwards; an
- * attached one reads the end of its stdin then. Neither keeps this process from exiting.
+ * attached one reads the end of its stdin and of its channel then. Neither keeps this process from exiting.
  * Throws SPAWN_FAILED if no process was made.
  */
 export async function spawnGated(
   options: SpawnOptions & { mode: 'attached' | 'detached' },
 ): Promise<GatedChild> {
-  const { pid, stdin: pipe, exited } = await launch(options, 'pipe');
+  const pipes: Pipes = { stdin: 'pipe', channel: options.mode === 'attached' };
+  const { pid, stdin: pipe, channel, exited } = await launch(options, pipes);
   if (pipe === null) throw new OrchError('INTERNAL', `the pipe to ${options.script} was not made`);
   let pipeError: Error | null = null;
   pipe.on('error', (error) => {
@@ -110,11 +130,18 @@ export async function spawnGated(
     if (options.mode === 'detached') await close(pipe);
     failpoint('process.gate.opened');
   };
-  return { pid, open, abandon: () => close(pipe), exited };
+  const onLine: GatedChild['onLine'] = (maxBytes, listener) => {
+    if (channel !== null) readLines(channel, maxBytes, listener);
+  };
+  const abandon = async (): Promise<void> => {
+    channel?.destroy();
+    await close(pipe);
+  };
+  return { pid, open, abandon, exited, onLine };
 }
 
 /** Starts a child with no gate and no stdin, which survives this process. Throws SPAWN_FAILED if none was made. */
 export async function spawnDetached(options: SpawnOptions): Promise<{ pid: number }> {
-  const { pid } = await launch(options, 'ignore');
+  const { pid } = await launch(options, { stdin: 'ignore', channel: false });
   return { pid };
 }

@@ -15,6 +15,7 @@ export const EVENTS = [
   'orchestrator',
   'lock',
   'rebuilt',
+  'notify',
 ] as const;
 
 const seconds = v.number();

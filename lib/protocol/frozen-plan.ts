@@ -1,4 +1,5 @@
 import { isId } from './ids.ts';
+import { isNotifier } from './notify.ts';
 import type { FrozenPlan } from './plan.ts';
 import { RULE_OUTCOMES } from './tools.ts';
 
@@ -116,6 +117,7 @@ const options = shaped({
   tools: absentOr(tools),
   // Absent in plans of the version whose logs grew without bound.
   logs: (value) => value === undefined || shaped({ maxBytes: count, keep: count, totalBytes: count })(value),
+  notify: (value) => value === undefined || listOf(isNotifier)(value),
 });
 
 const plan = shaped({

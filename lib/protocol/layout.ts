@@ -26,6 +26,9 @@ export const blankPath = (root: string): string => join(statusDir(root), '_blank
 /** Present after `stop --all`: nothing is launched until the next launch or retry. */
 export const holdPath = (root: string): string => join(statusDir(root), '_hold.json');
 
+/** What notifiers were told. */
+export const notifiedPath = (root: string): string => join(statusDir(root), '_notified.json');
+
 export const pidPath = (root: string, id: string): string => join(pidsDir(root), `${id}.pid`);
 export const orchestratorPidPath = (root: string): string => join(pidsDir(root), '_orchestrator.pid');
 

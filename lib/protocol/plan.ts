@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ContainmentWish, Limits, Sandbox } from './containment.ts';
 import type { LogLimits } from './log-parts.ts';
+import type { Notifier } from './notify.ts';
 import type { ToolSettings } from './tools.ts';
 
 /** The frozen plan: what `lib/plan` makes of a person's files and `.status/_plan.json` keeps. */
@@ -75,6 +76,8 @@ export type PlanOptions = {
   logs?: LogLimits;
   /** What the config says of tools, by name. */
   tools?: Record<string, ToolSettings>;
+  /** Who is told of what; absent in plans that were frozen before there was the choice. */
+  notify?: Notifier[];
 };
 
 export type FrozenPlan = {
@@ -103,6 +106,7 @@ export const DEFAULT_OPTIONS: PlanOptions = {
   limits: null,
   sandbox: null,
   tools: {},
+  notify: [],
 };
 
 /**

@@ -55,7 +55,7 @@ export const RULE_OUTCOMES = [
   'bad_edit',
   'error',
 ] as const satisfies readonly Outcome[];
-export type RuleOutcome = (typeof RULE_OUTCOMES)[number];
+type RuleOutcome = (typeof RULE_OUTCOMES)[number];
 
 /** What may stand in an argument of a registered tool, in braces. */
 export const PLACEHOLDERS = ['worktree', 'prompt_file', 'prompt', 'files', 'model'] as const;

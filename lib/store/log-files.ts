@@ -14,7 +14,7 @@ export type LogStream = 'stdout' | 'stderr';
 export type LogRange = { start: number; end: number | null };
 
 const BLOCK_BYTES = 64 * 1024;
-const COPY_BYTES = 256 * 1024;
+const COPY_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 
 export function logPath(root: string, id: string, stream: LogStream): string {
@@ -94,6 +94,17 @@ export function readSince(
     length += next.bytes.length;
   }
   return { from: first.from, bytes: blocks.length === 1 ? first.bytes : Buffer.concat(blocks) };
+}
+
+/**
+ * The last bytes, at most `maxBytes`, that follow each other without a gap; null if nothing was ever written.
+ * @throws OrchError as `readSince`.
+ */
+export function readEnd(root: string, id: string, stream: LogStream, maxBytes: number): Run | null {
+  const span = logSpan(root, id, stream);
+  if (span === null) return null;
+  const start = Math.max(0, span.end - maxBytes);
+  return runsBetween(root, id, stream, start, span.end).at(-1) ?? { from: span.end, bytes: Buffer.alloc(0) };
 }
 
 /** Where the last `lines` lines between two offsets begin. Reads backwards, no more than it needs. */

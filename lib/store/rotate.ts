@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
   ftruncateSync,
   lstatSync,
@@ -27,7 +28,7 @@ import { baseOf, endOfParts, type LogPart, openRegular, partsBeside } from './lo
  * - `<log>.<start>-<end>.new`: the copy is complete. Whether the log was cut since, its content tells.
  * - `<log>.<start>-<end>`: the log was cut.
  *
- * What a writer adds between the last look for more and the cut, a few microseconds later, is lost.
+ * What a writer begins to add between the last look for more and the cut, a few microseconds later, is lost.
  */
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -69,8 +70,7 @@ async function rotate(path: string, limits: LogLimits): Promise<Rotated> {
   if (log === null) return null;
   try {
     if (fstatSync(log).size < rotatesAt(limits)) return null;
-    await moveOut(path, log, limits);
-    return { removed: dropParts(path, limits.keep) };
+    return { removed: await moveOut(path, log, limits) };
   } catch (error) {
     throw asWriteFault(path, error);
   } finally {
@@ -102,20 +102,24 @@ function settleRotation(path: string): void {
 const partPath = (path: string, { start, end }: Pick<LogPart, 'start' | 'end'>): string =>
   join(dirname(path), partName(basename(path), start, end));
 
-/** Copies the log into a part, and cuts it. */
-async function moveOut(path: string, log: number, limits: LogLimits): Promise<void> {
+/** Copies the log into a part, and cuts it; returns the parts that had to go. */
+async function moveOut(path: string, log: number, limits: LogLimits): Promise<string[]> {
   const base = endOfParts(partsBeside(path));
   const size = fstatSync(log).size;
   // More than one file may hold was written between two looks: the newest of it stays.
   const from = size > limits.maxBytes ? size - rotatesAt(limits) : 0;
   const copying = join(dirname(path), copyingName(basename(path)));
+  // Before the copy takes room: all together never hold more than `keep` parts and the log.
+  const removed = dropParts(path, Math.max(limits.keep - 1, 0));
+  const most = limits.keep === 0 ? 0 : limits.maxBytes;
   failpoint('store.log.copy');
   const copy = await openCopy(copying);
   try {
-    const at = await copyUpTo(log, copy, from, limits.maxBytes);
+    const at = await copyUpTo(log, copy, from, most);
     failpoint('store.log.copied');
     // Nothing waits from here on.
-    finish(path, log, copy.fd, { base, from, at, maxBytes: limits.maxBytes });
+    finish(path, log, copy.fd, { base, from, at, maxBytes: most });
+    return [...removed, ...dropParts(path, limits.keep)];
   } finally {
     await copy.close();
   }
@@ -161,13 +165,29 @@ function finish(path: string, log: number, copy: number, { base, from, at, maxBy
   const prepared = join(dirname(path), preparedName(name, start, base + fstatSync(log).size));
   renameSync(join(dirname(path), copyingName(name)), prepared);
   failpoint('store.log.prepared');
-  drain(log, copy, copied, limit);
+  drainQuietly(log, copy, copied, limit);
   // What a writer that is faster than this has added counts, so that later offsets are right: it is told as gone.
   const end = base + fstatSync(log).size;
   ftruncateSync(log, 0);
   failpoint('store.log.cut');
   renameSync(prepared, partPath(path, { start, end }));
   failpoint('store.log.rotated');
+}
+
+const QUIET_TRIES = 8;
+
+/**
+ * Copies the rest until nothing comes any more. A write that is under way may be half there: its writer holds the
+ * inode's lock, which `fchmod` waits for.
+ */
+function drainQuietly(log: number, copy: number, from: number, limit: number): void {
+  let at = from;
+  for (let tries = 0; tries < QUIET_TRIES; tries += 1) {
+    fchmodSync(log, 0o600);
+    const end = drain(log, copy, at, limit);
+    if (end === at) return;
+    at = end;
+  }
 }
 
 const DRAIN_ROUNDS = 64;

@@ -41,6 +41,17 @@ export function agentEnvironment(
   return { ...withoutGit(process.env), ...own, ...planned, ...marksOf(marks) };
 }
 
+/** What a notifier's command gets: nothing of orch but `told`, nothing of git, and no model keys. */
+export function notifierEnvironment(
+  environment: NodeJS.ProcessEnv,
+  told: Record<string, string>,
+): Record<string, string> {
+  const kept = withoutGit(environment);
+  for (const name of Object.keys(kept))
+    if (MODEL_KEY.test(name) || name.startsWith('ORCH_')) delete kept[name];
+  return { ...kept, ...told };
+}
+
 /** What a background orchestrator gets: nobody's marks, so that it is nobody's orphan. */
 export function orchestratorEnvironment(environment: NodeJS.ProcessEnv): Record<string, string> {
   const kept = withoutGit(environment);

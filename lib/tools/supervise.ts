@@ -45,6 +45,9 @@ export type Place = {
 
 /** What a shell answers where there is no such program. */
 export const NOT_FOUND = 127;
+/** What a shell answers where there is a program, and the system does not run it. */
+const CANNOT_RUN = 126;
+const TOO_LONG = 'the command and its environment are longer than the system takes (E2BIG)';
 const KILL_BOUND_MS = 15_000;
 const START_TRIES = 3;
 
@@ -106,6 +109,9 @@ async function runOnce(
   if (first !== 'exit') return { how: first, exitCode: null, signal: null, message: BOUND_MESSAGE[first] };
   const result = await child;
   if (result.exitCode === undefined && result.signal === undefined) {
+    // The program is there, and its words are too many: what a shell says of that, and no reason to try again.
+    if (errnoOf(result.cause) === 'E2BIG')
+      return { how: 'exit', exitCode: CANNOT_RUN, signal: null, message: TOO_LONG };
     return {
       how: isEnclosed ? 'not_contained' : 'not_started',
       exitCode: null,

@@ -25,6 +25,8 @@ import type { Conclusion } from './conclusion.ts';
 import { salvageHalfDone } from './half-done.ts';
 import { beginLife, type Interruption, type Life } from './life.ts';
 import { logSizes } from './log.ts';
+import { beginNews } from './news.ts';
+import { endAtLastMoment, PARENT_LOST_REASON } from './parent-lost.ts';
 import { makeReporter } from './report.ts';
 import { keepLogsBounded } from './rotation.ts';
 
@@ -68,7 +70,11 @@ async function main(): Promise<number> {
   const startedAt = begun.record.started_at ?? 0;
   const life = beginLife(root, id, lease, { heartbeatMs, timeoutMs, startedAt });
   if (early !== null) life.interrupt({ cause: 'terminated', signal: early });
-  if (begun.record.mode === 'attached') watchParent(() => life.interrupt({ cause: 'parent_lost' }));
+  const isAttached = begun.record.mode === 'attached';
+  const onParentLost = (): void => life.interrupt({ cause: 'parent_lost' });
+  if (isAttached) watchParent(onParentLost);
+  const news = isAttached ? beginNews(onParentLost) : null;
+  news?.record(begun.record);
   const logs = keepLogsBounded(root, id, plan.options.logs ?? DEFAULT_LOG_LIMITS, actor);
   const sizes = logSizes();
   recordHistory(root, id, {
@@ -82,7 +88,7 @@ async function main(): Promise<number> {
   process.stdout.write(`orch: ${id}, attempt ${number}, pid ${process.pid}, ${new Date().toISOString()}\n`);
 
   const onLost = (): void => life.interrupt({ cause: 'lease_lost' });
-  const reporter = makeReporter(root, begun.record, lease, actor, onLost);
+  const reporter = makeReporter(root, begun.record, lease, actor, onLost, news?.record);
   const attempt: Attempt = {
     root,
     run,
@@ -102,6 +108,7 @@ async function main(): Promise<number> {
       envFile: plan.options.envFile,
     }),
   };
+  onLoss(life, () => void endAtLastMoment(attempt));
   const fresh = begun.record.fresh;
   const event = await lastWord(attempt, fresh);
   life.end();
@@ -117,6 +124,15 @@ async function main(): Promise<number> {
   failpoint('worker.signs.removed');
   if (begun.record.mode === 'detached') await passOn(root, actor);
   return reporter.record().status === 'completed' ? 0 : 1;
+}
+
+/** Calls `act` once the parent is lost, also if that was before. */
+function onLoss({ stop, interruption }: Life, act: () => void): void {
+  const look = (): void => {
+    if (interruption()?.cause === 'parent_lost') act();
+  };
+  if (stop.aborted) look();
+  else stop.addEventListener('abort', look, { once: true });
 }
 
 /** Takes its small files away. Where that fails they are stale, and whoever orchestrates removes them. */
@@ -202,14 +218,8 @@ function endOf(interruption: Interruption | null, attempt: Attempt): Extract<Las
       const reason = { code: 'timeout', message: 'the workstream ran longer than its time', hint: again };
       return { ...end, status: 'timed_out', reason };
     }
-    case 'parent_lost': {
-      const reason = {
-        code: 'terminated',
-        message: 'its orchestrator is gone',
-        hint: 'Run `orch reattach`.',
-      };
-      return { ...end, status: 'crashed', reason };
-    }
+    case 'parent_lost':
+      return { ...end, status: 'crashed', reason: PARENT_LOST_REASON };
     case 'terminated': {
       const { signal } = interruption;
       const reason = { code: 'terminated', message: `${signal} from somebody else than orch`, hint: crash };

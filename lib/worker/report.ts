@@ -25,7 +25,7 @@ const LAST_WORD_PAUSE_MS = 5_000;
 
 /**
  * Reports for one attempt. Whenever the record turns out to be another attempt's, `onLost` is called and nothing
- * is written any more.
+ * is written any more. `onWritten` is told each record that is on disk.
  */
 export function makeReporter(
   root: string,
@@ -33,6 +33,7 @@ export function makeReporter(
   lease: Lease,
   actor: Actor,
   onLost: () => void,
+  onWritten: (record: StatusRecord) => void = () => undefined,
 ): Reporter {
   const id = first.workstream;
   let mine = first;
@@ -53,6 +54,7 @@ export function makeReporter(
     }
     mine = change.record;
     untold = {};
+    onWritten(mine);
   };
 
   return {

@@ -1,20 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { benchParallel } from './parallel.ts';
+import { env, makeRepository, ORCH, orch } from './repository.ts';
 
 /**
  * Measures start-up and memory as ratios against a floor in the same run: `npm run bench`.
  *
  * - `orch status` over 3 and over 1,000 records against bare `node -e 0`, runs taken in turns;
- * - memory (PSS) of idle workers against an idle node that does nothing.
+ * - memory (PSS) of idle workers against an idle node that does nothing;
+ * - three workstreams at once against one after the other, attached and detached.
+ *
+ * `npm run bench -- parallel 5` measures the last alone, with workstreams of 5 s in place of 20.
  */
 
-const ORCH = join(import.meta.dirname, '../../dist/orch.js');
 const ROUNDS = 21;
-const env = { ...process.env };
-// It costs 50 ms a start on Node 20 and is no part of what is measured.
-delete env['NODE_EXTRA_CA_CERTS'];
 
 function milliseconds(args: readonly string[]): number {
   const begun = performance.now();
@@ -24,33 +24,6 @@ function milliseconds(args: readonly string[]): number {
 
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-function makeRepository(ids: number, run: string): string {
-  const root = realpathSync(mkdtempSync(join(tmpdir(), 'orch-bench-')));
-  const git = (...args: string[]): void => {
-    execFileSync('git', ['-C', root, '-c', 'user.name=B', '-c', 'user.email=b@localhost', ...args], {
-      env,
-      stdio: 'ignore',
-    });
-  };
-  const workstreams = Array.from({ length: ids }, (_, index) => ({
-    id: `WS-${index + 1}`,
-    tasks: [{ run }],
-  }));
-  writeFileSync(join(root, 'orch.plan.json'), JSON.stringify({ workstreams }));
-  git('init', '--quiet', '--initial-branch=main');
-  git('add', '--all');
-  git('commit', '--quiet', '--message=start');
-  return root;
-}
-
-function orch(root: string, ...args: string[]): string {
-  return execFileSync(process.execPath, [ORCH, ...args, '--root', root], {
-    env,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
 }
 
 /** Proportional set size in MB: what a process adds, shared pages counted by share. */
@@ -118,6 +91,10 @@ async function benchMemory(): Promise<void> {
   rmSync(root, { recursive: true, force: true });
 }
 
-console.log(`node ${process.version}, ${ROUNDS} rounds, medians`);
-benchStartUp();
-await benchMemory();
+const [what = 'all', seconds = '20'] = process.argv.slice(2);
+if (what === 'all') {
+  console.log(`node ${process.version}, ${ROUNDS} rounds, medians`);
+  benchStartUp();
+  await benchMemory();
+}
+if (!benchParallel(Number(seconds))) process.exitCode = 1;

@@ -6,4 +6,11 @@ export const KEPT: readonly { seed: number; round: number; only: readonly string
     only: [],
     found: 'A failed attempt left a commit beside the branch to a reflog; see test/e2e/run-strays.test.ts.',
   },
+  {
+    seed: 20261125,
+    round: 8,
+    only: [],
+    found:
+      'A launch took the branch of a workstream without a checkpoint, whose record was garbage, for a stranger’s; see test/e2e/crash-records.test.ts.',
+  },
 ];

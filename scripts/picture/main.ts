@@ -1,49 +1,32 @@
-import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { sshMissing } from '../../test/rig/ssh.ts';
+import { parseCast, screensAt } from './cast.ts';
+import { recordSession } from './session.ts';
 import { toSvg } from './svg.ts';
-import { openTerminal } from './terminal.ts';
 
 /**
- * Makes docs/picture.svg of what a terminal really shows: `npx tsx scripts/picture/main.ts [ORCH [SVG]]`. The demo is
- * started and left with Ctrl+C, polled, and watched again to its end. Needs tmux, and a built orch.
+ * `npx tsx scripts/picture/main.ts`: records a real session into docs/session.cast (play it with `asciinema play`) and
+ * draws docs/picture.svg of its screens. With `--draw` only the latter, from the recording that is there. Needs a
+ * built orch, and tmux; to record also root, sshd, `ip` and util-linux.
  */
 
-const SIZE = { columns: 100, rows: 44 };
-const LAST_LINES = 9;
-const BOUND_MS = 120_000;
+const SIZE = { columns: 100, rows: 22 };
+const TITLE = 'orch: launched over SSH, the connection drops, and the work is found done';
 
 const home = join(import.meta.dirname, '../..');
-const [orch = join(home, 'dist/orch.js'), svg = join(home, 'docs/picture.svg')] = process.argv.slice(2);
-const folder = realpathSync(mkdtempSync(join(tmpdir(), 'night-')));
-const bin = join(folder, 'bin');
-mkdirSync(bin);
-writeFileSync(join(bin, 'orch'), `#!/bin/sh\nexec "${process.execPath}" "${orch}" "$@"\n`);
-chmodSync(join(bin, 'orch'), 0o755);
-const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, PS1: '$ ', HOME: folder, TERM: 'screen-256color' };
-const terminal = openTerminal(SIZE, folder, env);
+const orch = join(home, 'dist/orch.js');
+const castPath = join(home, 'docs/session.cast');
+const onlyDraw = process.argv.includes('--draw');
 
-try {
-  await terminal.clear();
-  await terminal.type('orch demo --dir shop');
-  await terminal.until(/logger running 2\/6/, BOUND_MS);
-  terminal.press('C-c');
-  await terminal.until(/Stopped watching/, BOUND_MS);
-  await terminal.type('cd shop');
-  await terminal.type('orch status');
-  await terminal.until(/7 workstreams: /, BOUND_MS);
-  const first = terminal.screen();
-  await terminal.clear();
-  await terminal.type('orch reattach');
-  await terminal.until(/\d of 7 completed/, BOUND_MS);
-  await terminal.type('git log --oneline -3 orch/release');
-  const last = terminal.screen().slice(-LAST_LINES);
-  const screens = [first.filter((line) => line !== '$ '), ['$ orch reattach', '…', ...last]];
-  writeFileSync(svg, toSvg(screens, SIZE.columns, 'orch demo: left, polled, and watched again'));
-} finally {
-  terminal.end();
-  // Where something went wrong, workers may still be at it.
-  spawnSync(process.execPath, [orch, 'stop', '--all', '--quiet', '--root', join(folder, 'shop')]);
-  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+if (!onlyDraw) {
+  const missing = sshMissing();
+  if (missing !== null || !existsSync(orch)) throw new Error(missing ?? 'orch is not built: npm run build');
+  writeFileSync(castPath, await recordSession(orch, SIZE));
 }
+const cast = parseCast(readFileSync(castPath, 'utf8'));
+const screens = await screensAt(cast);
+// What was typed is above the screen by then: the view scrolls it away.
+const typed = ['\u001b[90mada@server:~/shop$ orch reattach\u001b[0m'];
+const shown = [...screens].map(([label, lines]) => (label === 'launched' ? lines : [...typed, ...lines]));
+writeFileSync(join(home, 'docs/picture.svg'), toSvg(shown, cast.size.columns, TITLE));

@@ -57,9 +57,7 @@ export function pageOf(cells: readonly Measured[], versions: Versions): string {
     '',
     '## Which versions',
     '',
-    SUBJECTS.map(({ name }) => `${name} ${versions[name] ?? 'not measured'}`)
-      .join(', ')
-      .concat('.'),
+    ...SUBJECTS.map(({ name }) => `- ${name}: ${versions[name] ?? 'not measured'}`),
     '',
   ].join('\n');
 }

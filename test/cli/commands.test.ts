@@ -116,7 +116,7 @@ describe('orch status', () => {
   });
 
   it.runIf(existsSync('/usr/bin/script'))(
-    'redraws on a narrow terminal and gives the cursor back',
+    'redraws on a narrow terminal, and asks nothing of it that would have to be taken back',
     async () => {
       const root = makeRoot();
       const task = 'sed -i s/a/b/ '.repeat(10);
@@ -130,11 +130,86 @@ describe('orch status', () => {
       watching.type('\u0003');
       expect(await watching.code).toBe(0);
       const shown = watching.stdout();
-      expect(shown.lastIndexOf('\u001b[?25h')).toBeGreaterThan(shown.lastIndexOf('\u001b[?25l'));
-      const lines = shown.replaceAll(/\u001b\[[\d;?]*[a-zA-Z]/g, '').split(/[\r\n]+/);
+      // A hidden cursor, another screen.
+      expect(shown).not.toContain('\u001b[?');
+      const placed = shown.replaceAll(/\u001b\[\d+;\d+H/g, '\n');
+      const lines = placed.replaceAll(/\u001b\[[\d;?]*[a-zA-Z]/g, '').split(/[\r\n]+/);
       expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(40);
     },
   );
+});
+
+describe('orch status, in other shapes', () => {
+  async function rootOf(): Promise<string> {
+    const root = makeRoot();
+    const usage = { tokens_in: 1200, tokens_out: 300, cost_usd: 0.0123 };
+    await putRecord(root, 'A', { ...completed, usage, started_at: 100, ended_at: 160, last_update: 160 });
+    await putRecord(root, 'B', failed);
+    // Foreign programs write what they like.
+    putForeign(root, 'F', {
+      status: 'completed',
+      branch: { a: 1 },
+      usage: 'much',
+      started_at: 'now',
+      tool_runs: 3,
+    });
+    return root;
+  }
+  const table = (text: string): string[][] =>
+    text
+      .slice(0, text.indexOf('\n\n'))
+      .split('\n')
+      .map((line) => line.split(/ {2,}/));
+
+  it('shows the columns that were asked for, in that order', async () => {
+    const root = await rootOf();
+    const { code, stdout } = await orch(
+      'status',
+      '--columns',
+      'status, workstream,elapsed,tokens,cost',
+      '--root',
+      root,
+    );
+    expect([code, table(stdout)]).toEqual([
+      0,
+      [
+        ['STATUS', 'WORKSTREAM', 'ELAPSED', 'TOKENS', 'COST'],
+        ['completed', 'A', '1m', '1.5k', '$0.0123'],
+        ['failed', 'B', '-', '-', '-'],
+        ['completed', 'F', '-', '-', '-'],
+      ],
+    ]);
+    const wide = await orch('status', '--format=wide', 'A', '--root', root);
+    expect(table(wide.stdout)[0]).toEqual(
+      expect.arrayContaining(['TOOL', 'CPU', 'MEMORY', 'BRANCH', 'HEAD', 'NOW']),
+    );
+    const wrong = await orch('status', '--columns', 'workstream,progres', '--root', root);
+    expect([wrong.code, wrong.stdout]).toEqual([2, '']);
+    expect(wrong.stderr).toContain('Did you mean progress?');
+  });
+
+  it('prints JSON as an object or as lines, and refuses what contradicts it', async () => {
+    const root = await rootOf();
+    const json = await orch('status', '--format', 'json', '--root', root);
+    expect(JSON.parse(json.stdout)).toMatchObject({ schema: 'orch.status-list/1', summary: { total: 3 } });
+    const lines = (await orch('status', '--format', 'ndjson', '--root', root)).stdout.trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { schema: 'orch.status-line/1', record_schema: 'orch.status/1', workstream: 'A', verdict: 'completed' },
+      { schema: 'orch.status-line/1', workstream: 'B', reason: { code: 'tests_failed' } },
+      { schema: 'orch.status-line/1', record_schema: null, workstream: 'F' },
+    ]);
+    for (const args of [
+      ['--format', 'yaml'],
+      ['--json', '--format', 'table'],
+      ['--format', 'ndjson', '--columns', 'status'],
+      ['--watch', '--format', 'wide'],
+      ['--columns', ','],
+      ['--format'],
+    ])
+      expect([args, (await orch('status', ...args, '--root', root)).code]).toEqual([args, 2]);
+    const told = await orch('status', '--format=ndjson', '--columns=x', '--root', root);
+    expect(errorOf(told.stderr).code).toBe('USAGE');
+  });
 });
 
 describe('orch logs', () => {

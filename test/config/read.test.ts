@@ -30,6 +30,36 @@ describe('a config', () => {
     expect(await configOf({ 'orch.config.json': '{}' })).toMatchObject(nothing);
   });
 
+  it('bounds logs by sizes with units, and refuses what is none', async () => {
+    const logsOf = async (logs: unknown) =>
+      (await configOf({ 'orch.config.json': JSON.stringify({ logs }) })).options.logs;
+    const usual = { maxBytes: 50 * 1024 ** 2, keep: 3, totalBytes: 2 * 1024 ** 3 };
+    expect(await logsOf({})).toEqual(usual);
+    expect(await logsOf({ max_size: '20MB', keep: 0, max_total: '1.5G' })).toEqual({
+      maxBytes: 20 * 1024 ** 2,
+      keep: 0,
+      totalBytes: 1.5 * 1024 ** 3,
+    });
+    expect(await logsOf({ max_size: 65536 })).toEqual({ ...usual, maxBytes: 65536 });
+    for (const logs of [
+      { max_size: '50 apples' },
+      { max_size: '1KB' },
+      { max_size: -1 },
+      { max_size: '' },
+      { max_total: true },
+      { keep: 1.5 },
+      { keep: -1 },
+      { keep: 100000 },
+      { rotate: true },
+      'small',
+      [1],
+    ])
+      expect([logs, (await faultsOf({ 'orch.config.json': JSON.stringify({ logs }) })).length]).toEqual([
+        logs,
+        1,
+      ]);
+  });
+
   it('is read in full, as YAML and as JSON with comments', async () => {
     const yaml = [
       'max_parallel: 7',

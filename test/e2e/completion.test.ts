@@ -11,12 +11,56 @@ const PLAN = [
   { id: 'docs', tasks: [{ run: 'true' }], depends_on: ['api-one'] },
 ];
 
-/** What bash offers at the end of a line, through the real script: the cursor is in the last word. */
-async function bashOffers(rig: Rig, ...words: string[]): Promise<string[]> {
+/** A folder in which `orch` is the built program. */
+function binOf(rig: Rig): string {
   const bin = join(rig.aside, 'bin');
   mkdirSync(bin, { recursive: true });
   writeFileSync(join(bin, 'orch'), `#!/bin/sh\nexec '${process.execPath}' '${ORCH}' "$@"\n`);
   chmodSync(join(bin, 'orch'), 0o755);
+  return bin;
+}
+
+/** Runs a script of another shell; null where the machine has none, which is told. */
+async function inShell(
+  rig: Rig,
+  shell: string,
+  script: string,
+  args: readonly string[],
+): Promise<string[] | null> {
+  const env = { PATH: `${binOf(rig)}:${process.env['PATH']}`, HOME: rig.aside, XDG_CONFIG_HOME: rig.aside };
+  const flags = shell === 'zsh' ? ['-f'] : ['--no-config'];
+  const { code, stdout, stderr } = await execa(shell, [...flags, '-c', script, ...args], {
+    cwd: rig.root,
+    env,
+    extendEnv: false,
+    reject: false,
+  });
+  if (code === 'ENOENT') {
+    process.stderr.write(`skipped: there is no ${shell} here\n`);
+    return null;
+  }
+  expect([shell, stderr]).toEqual([shell, '']);
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+/** What fish itself offers at the end of a line, each with its note behind a tab. */
+const fishOffers = (rig: Rig, line: string) =>
+  inShell(rig, 'fish', 'orch completion fish | source; complete -C "$argv[1]"', [line]);
+
+/** What the zsh script hands to the completion system, of which only the last step is played here. */
+const zshOffers = (rig: Rig, ...words: string[]) =>
+  inShell(
+    rig,
+    'zsh',
+    `compdef() { :; }; _files() { print files; }; _describe() { print -rl -- "\${(@P)2}"; }
+     source <(orch completion zsh)
+     words=(orch "$@"); CURRENT=$#words; _orch`,
+    ['zsh', ...words],
+  );
+
+/** What bash offers at the end of a line, through the real script: the cursor is in the last word. */
+async function bashOffers(rig: Rig, ...words: string[]): Promise<string[]> {
+  const bin = binOf(rig);
   const script = `
     set -eu
     source <(orch completion bash)
@@ -51,6 +95,10 @@ describe('completion in bash', () => {
     expect(await bashOffers(rig, 'schema', '')).toEqual(['status', 'plan', 'config', 'event']);
     expect(await bashOffers(rig, 'completion', 'z')).toEqual(['zsh']);
     expect(await bashOffers(rig, '--j')).toEqual(['--json']);
+    expect(await bashOffers(rig, 'status', '--format', '')).toEqual(['table', 'wide', 'json', 'ndjson']);
+    expect(await bashOffers(rig, 'status', '--columns', 'sta')).toEqual(['status', 'started']);
+    expect(await bashOffers(rig, 'status', '--columns', 'status,me')).toEqual(['status,memory']);
+    expect(await bashOffers(rig, 'launch', '--tool', 'c')).toEqual(['claude', 'codex', 'copilot']);
     // Left to bash: names of files.
     for (const words of [
       ['launch', ''],
@@ -63,9 +111,13 @@ describe('completion in bash', () => {
 
   it('offers the ids of workstreams where one is wanted', async () => {
     const rig = await ranRig();
-    for (const verb of ['status', 'logs', 'stop', 'retry', 'wait'])
+    for (const verb of ['status', 'logs', 'wait'])
       expect([verb, await bashOffers(rig, verb, '')]).toEqual([verb, ['api-one', 'api-two', 'docs']]);
-    expect(await bashOffers(rig, 'retry', 'api-one', 'api')).toEqual(['api-two']);
+    expect(await bashOffers(rig, 'logs', 'api-one', 'api')).toEqual(['api-two']);
+    // Those that can be meant: nothing runs any more, and one has failed.
+    expect(await bashOffers(rig, 'stop', '')).toEqual([]);
+    expect(await bashOffers(rig, 'retry', '')).toEqual(['api-two']);
+    expect(await bashOffers(rig, 'retry', '--fresh', '')).toEqual(['api-one', 'api-two', 'docs']);
     expect(await bashOffers(rig, 'logs', '-f', 'd')).toEqual(['docs']);
     expect(await bashOffers(rig, 'launch', '--only', 'docs', 'a')).toEqual(['api-one', 'api-two']);
     expect(await bashOffers(rig, 'worker', '--workstream', 'd')).toEqual(['docs']);
@@ -73,6 +125,25 @@ describe('completion in bash', () => {
     expect(await bashOffers(other, 'status', '--root', rig.root, 'd')).toEqual(['docs']);
     expect(await bashOffers(other, 'status', '--root', '=', rig.root, 'd')).toEqual(['docs']);
   });
+});
+
+it('completes in fish and in zsh', async () => {
+  const rig = await ranRig();
+  const fish = await fishOffers(rig, 'orch logs a');
+  if (fish !== null) {
+    expect(fish).toEqual(['api-one\tcompleted', 'api-two\tfailed']);
+    expect((await fishOffers(rig, 'orch status --for'))?.[0]).toMatch(/^--format\t/);
+    expect(await fishOffers(rig, 'orch status --format w')).toEqual(['wide']);
+    expect(await fishOffers(rig, 'orch retry ')).toEqual(['api-two\tfailed']);
+    expect(await fishOffers(rig, 'orch status --columns status,mem')).toEqual(['status,memory']);
+  }
+  const zsh = await zshOffers(rig, 'logs', 'a');
+  if (zsh !== null) {
+    expect(zsh).toEqual(['api-one:completed', 'api-two:failed']);
+    expect(await zshOffers(rig, 'status', '--format', 'nd')).toEqual(['ndjson']);
+    expect(await zshOffers(rig, 'launch', '')).toEqual(['files']);
+    expect((await zshOffers(rig, ''))?.some((line) => line.startsWith('launch:'))).toBe(true);
+  }
 });
 
 it('prints a script for each shell, and nothing on stderr where nothing can be offered', async () => {
@@ -86,7 +157,9 @@ it('prints a script for each shell, and nothing on stderr where nothing can be o
   for (const shell of ['bash', 'zsh', 'fish']) {
     const { code, stdout } = await rig.orch(['completion', shell]);
     expect([code, stdout.includes(`_complete ${shell}`)]).toEqual([0, true]);
-    const syntax = await execa(shell, ['-n'], { input: stdout, reject: false });
+    const file = join(rig.aside, `completion.${shell}`);
+    writeFileSync(file, stdout);
+    const syntax = await execa(shell, ['-n', file], { reject: false });
     // Not every machine has each shell.
     if (syntax.code !== 'ENOENT') expect([shell, syntax.exitCode, syntax.stderr]).toEqual([shell, 0, '']);
   }

@@ -126,6 +126,24 @@ describe.concurrent('a record that is lost', () => {
     }
     expectCopies(rig);
   });
+
+  it('before there was a checkpoint: a launch knows its branch by its worktree', async (context) => {
+    const workstreams = NAMES.map((id) => stepsOf(id, ['one:go']));
+    const rig = rigFor(context, { workstreams });
+    expect(await rig.orch(['launch', '--max-parallel', '9'])).toMatchObject({ code: 0 });
+    for (const id of NAMES) await untilRuns(rig, id, 'one');
+    await killHard(await orchestratorOf(rig));
+    for (const id of NAMES) {
+      await killHard(rig.pid(id));
+      DAMAGES[id]?.(join(rig.root, `.status/${id}.json`));
+    }
+    release(rig, 'go');
+    expect(await rig.orch(['launch', '--max-parallel', '9'])).toMatchObject({ code: 0 });
+    expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
+    // Attempts are numbered anew: nothing but the lost record knew of the first.
+    for (const id of NAMES) expect([id, rig.status(id)]).toEqual([id, 'completed']);
+    for (const id of NAMES) expect(rig.git('show', `orch/${id}:one.txt`)).toBe('whole one\n');
+  });
 });
 
 describe.concurrent('files beside the record that are lost', () => {

@@ -241,3 +241,16 @@ describe('a plan with faults', () => {
     expect(await errorOf(rig, 'absent.md')).toMatchObject({ exit: 2, code: 'PLAN_NOT_FOUND' });
   });
 });
+
+it('tells warnings of a launch as JSON where JSON was asked for', async () => {
+  const rig = rigOf({ workstreams: [{ id: 'A', colour: 'red', tasks: [{ run: 'true' }] }] });
+  const { code, stderr } = await rig.orch(['run', '--json']);
+  expect(code).toBe(0);
+  const warnings = stderr
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { warning: unknown }).warning);
+  expect(warnings).toEqual([
+    expect.objectContaining({ code: 'unknown_field', file: 'orch.plan.json', line: expect.any(Number) }),
+  ]);
+});

@@ -49,14 +49,18 @@ export function personEnvironment(extra: Record<string, string> = {}): Record<st
   return { ...env, NO_COLOR: '1', ...extra };
 }
 
+/** What the `orch` of the repository at `root` is run by, such as a command that enters a namespace. */
+export type Enter = (root: string) => readonly string[];
+
 /** Makes a repository with `files` and, if given, the plan as `orch.plan.json`, all in one commit. */
 export function makeRepository(
   plan?: unknown,
   files: Record<string, string> = { 'README.md': 'hello\n' },
+  enter: Enter = () => [],
 ): Rig {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'orch-test-')));
   mkdirSync(`${root}.aside`);
-  const rig = rigAt(root);
+  const rig = rigAt(root, DIST, enter);
   rig.git('init', '--quiet', '--initial-branch=main');
   for (const [path, text] of Object.entries(files)) rig.write(path, text);
   if (plan !== undefined) rig.write('orch.plan.json', JSON.stringify(plan, null, 1));
@@ -66,7 +70,7 @@ export function makeRepository(
 }
 
 /** The repository at `root`, with the CLI that was built in `dist` at hand; `end` removes it. */
-export function rigAt(root: string, dist = DIST): Rig {
+export function rigAt(root: string, dist = DIST, enter: Enter = () => []): Rig {
   const aside = `${root}.aside`;
   const started = new Set<number>();
   const write = (path: string, text: string): void => {
@@ -80,8 +84,9 @@ export function rigAt(root: string, dist = DIST): Rig {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
 
-  const run = (args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) =>
-    execa(process.execPath, [join(dist, 'orch.js'), ...args], {
+  const run = (args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) => {
+    const [file, ...rest] = [...enter(root), process.execPath, join(dist, 'orch.js'), ...args];
+    return execa(file ?? process.execPath, rest, {
       cwd: options.cwd ?? root,
       // Limits of accounts are a user's: those of a test are its own.
       env: personEnvironment({ ORCH_STATE_HOME: join(aside, 'state'), ...options.env }),
@@ -90,6 +95,7 @@ export function rigAt(root: string, dist = DIST): Rig {
       stdin: 'ignore',
       detached: true,
     });
+  };
   const finish = async (child: ReturnType<typeof run>): Promise<Finished> => {
     const { exitCode, stdout, stderr } = await child;
     return { code: exitCode ?? null, stdout, stderr };

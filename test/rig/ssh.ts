@@ -11,6 +11,8 @@ import { signal, until } from './repository.ts';
 export type SshHost = {
   /** Opens a session with a terminal that runs `command`; the client process is returned. */
   session(command: string): { client: ChildProcess; output: () => string };
+  /** The program and its arguments that open such a session; a remote command may follow. */
+  client: readonly string[];
   pullNetwork(): void;
   plugNetwork(): void;
   end(): Promise<void>;
@@ -74,19 +76,17 @@ export async function makeSshHost(): Promise<SshHost> {
     },
   );
   const clients: ChildProcess[] = [];
+  const settings = [
+    'StrictHostKeyChecking=no',
+    'UserKnownHostsFile=/dev/null',
+    'LogLevel=ERROR',
+    'BatchMode=yes',
+  ].flatMap((option) => ['-o', option]);
+  const place = ['-i', join(folder, 'user'), '-p', String(PORT), `${userInfo().username}@10.199.0.1`];
+  const program = ['ip', 'netns', 'exec', client, 'ssh', '-tt', ...settings, ...place];
   const session = (command: string): { client: ChildProcess; output: () => string } => {
-    const options = [
-      'StrictHostKeyChecking=no',
-      'UserKnownHostsFile=/dev/null',
-      'LogLevel=ERROR',
-      'BatchMode=yes',
-    ];
-    const args = ['netns', 'exec', client, 'ssh', '-tt', '-i', join(folder, 'user'), '-p', String(PORT)];
-    const child = spawn(
-      'ip',
-      [...args, ...options.flatMap((option) => ['-o', option]), `${userInfo().username}@10.199.0.1`, command],
-      { stdio: ['pipe', 'pipe', 'pipe'] },
-    );
+    const [file = 'ip', ...args] = program;
+    const child = spawn(file, [...args, command], { stdio: ['pipe', 'pipe', 'pipe'] });
     clients.push(child);
     let text = '';
     child.stdout.on('data', (chunk: Buffer) => {
@@ -100,6 +100,7 @@ export async function makeSshHost(): Promise<SshHost> {
   await until(() => existsSync(join(folder, 'pid')), { what: 'sshd to listen' });
   return {
     session,
+    client: program,
     pullNetwork: () => ip('-n', client, 'link', 'set', `${name}b`, 'down'),
     plugNetwork: () => ip('-n', client, 'link', 'set', `${name}b`, 'up'),
     async end() {

@@ -22,6 +22,8 @@ import { type Finished, isAlive, ORCH, type Rig, signal, until } from './reposit
 export type UserManager = {
   /** Runs orch where that systemd can be reached. */
   orch(rig: Rig, args: readonly string[], env?: Record<string, string>): Promise<Finished>;
+  /** Before a command and its arguments, it makes them run there, in `folder`. */
+  enter(folder: string): readonly string[];
   /** Runs a shell command there. */
   sh(command: string): Promise<Finished>;
   end(): Promise<void>;
@@ -73,6 +75,7 @@ export async function startUserManager(): Promise<UserManager> {
     throw error;
   }
   const enter = ['--target', String(pid), '--mount', '--cgroup', '--', 'sh', '-c'];
+  const here = `cd "$0" && HOME=${home} XDG_RUNTIME_DIR=/run/user/0 exec "$@"`;
   const run = async (
     folder: string,
     command: readonly string[],
@@ -89,6 +92,7 @@ export async function startUserManager(): Promise<UserManager> {
     return { code: exitCode ?? null, stdout, stderr };
   };
   return {
+    enter: (folder) => ['nsenter', ...enter, here, folder],
     orch: (rig, args, more) => run(rig.root, [process.execPath, ORCH, ...args], more),
     sh: (command) => run('/', ['sh', '-c', command]),
     end,

@@ -15,7 +15,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventsPath, logLockPath, logsLockPath, outPath } from '../../lib/protocol/layout.ts';
 import { DEFAULT_LOG_LIMITS, partName, preparedName, readPartName } from '../../lib/protocol/log-parts.ts';
-import { copyLog, logicalSize, logSpan, readSince, tailStart } from '../../lib/store/log-files.ts';
+import { copyLog, logicalSize, logSpan, readEnd, readSince, tailStart } from '../../lib/store/log-files.ts';
 import { givePartUp, moveAsideIfDue, rotateIfDue, settleIfCutOff } from '../../lib/store/rotate.ts';
 import { endAll, makeRoot } from './run-program.ts';
 
@@ -99,6 +99,9 @@ describe('a rotation', () => {
     expect(logSpan(root, ID, 'stdout')).toEqual({ base: first.length, end: first.length + second.length });
     expect(await readAll(root)).toEqual({ text: first + second, gone: 0 });
     expect(await readAll(root, 5, 9)).toEqual({ text: first.slice(5, 9), gone: 0 });
+    expect(readEnd(root, ID, 'stdout', 100)).toMatchObject({ from: first.length + second.length - 100 });
+    expect(readEnd(root, ID, 'stdout', 100)?.bytes.toString()).toBe((first + second).slice(-100));
+    expect(readEnd(root, 'b', 'stdout', 100)).toBe(null);
     const across = readSince(root, ID, 'stdout', first.length - 5, 10);
     expect([across.from, across.bytes.toString()]).toEqual([
       first.length - 5,

@@ -259,6 +259,7 @@ describe('gemini', () => {
     ['rate_limited', 173, '', failure(429, 'Resource has been exhausted. Please retry in 20s.')],
     ['quota', 173, '', failure(429, 'You exceeded your current quota, please check your plan')],
     ['quota', 173, '', failure(429, 'You have exhausted your daily quota on this model.')],
+    ['rate_limited', 173, '', failure(429, 'Resource has been exhausted (e.g. check quota).')],
     ['rate_limited', 173, '', failure(429, 'Quota exceeded for metric per minute. Please retry in 20.5s.')],
     [
       'context_overflow',

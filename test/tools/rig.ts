@@ -25,7 +25,7 @@ const folders: string[] = [];
 export const KEY = 'sk-live-0123456789abcdef0123';
 
 /** What a fake agent notes of how it was started. */
-export type Given = {
+type Given = {
   argv: string[];
   stdin: string;
   cwd: string;

@@ -191,3 +191,19 @@ test('a stamp tells of a change anywhere below, and of none where there was none
   expect(await treeStamp(folder)).not.toBe(second);
   expect(await treeStamp(join(folder, 'nowhere'))).toBe('0 0 0');
 });
+test.each([false, true])(
+  'a command that is too long is no missing program (enclosed: %s)',
+  async (isEnclosed) => {
+    const enclose: Supervision['enclose'] = async (command) => [
+      '/bin/sh',
+      '-c',
+      'exec "$@"',
+      'sh',
+      ...command,
+    ];
+    const supervision = watch(new AbortController().signal, isEnclosed ? { enclose } : {});
+    // One word of more than 128 KiB is refused by Linux.
+    const ended = await run(supervision, `: ${'x'.repeat(200_000)}`);
+    expect(ended).toMatchObject({ how: 'exit', exitCode: 126, message: expect.stringContaining('E2BIG') });
+  },
+);

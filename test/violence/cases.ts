@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeRepository, type Rig } from '../rig/repository.ts';
+import { type Enter, makeRepository, type Rig } from '../rig/repository.ts';
 import { filesOf, furnish, noteFolder, SCENARIOS, type Scenario } from './scenarios.ts';
 import { play } from './story.ts';
 
@@ -56,8 +56,8 @@ function readTrace(text: string): Trace {
 }
 
 /** Plays a scenario undisturbed and tells what was passed. */
-export async function traceOf(scenario: Scenario): Promise<Trace> {
-  const rig: Rig = makeRepository(undefined, filesOf(scenario));
+export async function traceOf(scenario: Scenario, enter: Enter): Promise<Trace> {
+  const rig: Rig = makeRepository(undefined, filesOf(scenario), enter);
   try {
     furnish(rig, scenario);
     const path = join(noteFolder(rig), 'trace');
@@ -103,4 +103,12 @@ export function sample<T>(all: readonly T[], count: number, seed: number): T[] {
     .slice(0, count)
     .sort((a, b) => a.index - b.index)
     .map(({ one }) => one);
+}
+
+/** Those of part `2/5`: every fifth from the second on, so that each part has some of all scenarios. */
+export function partOf<T>(all: readonly T[], part: string): T[] {
+  const [, number, parts] = (/^(\d+)\/(\d+)$/.exec(part) ?? []).map(Number);
+  if (number === undefined || parts === undefined || number < 1 || number > parts)
+    throw new Error(`no part: ${JSON.stringify(part)}; expected something like 2/5`);
+  return all.filter((_, index) => index % parts === number - 1);
 }

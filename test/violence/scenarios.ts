@@ -7,6 +7,7 @@ import { planOf, type Wish } from '../../lib/proof/material.ts';
 import { SCRIPTS } from '../../lib/proof/scripts.ts';
 import { agent, killHard, orchestratorOf, tool } from '../rig/ledger.ts';
 import { type Rig, until } from '../rig/repository.ts';
+import { modelServer, says } from '../tools/llm/server.ts';
 
 /** Short lives of small plans in which, together, each failpoint is passed by each role that can pass it. */
 
@@ -26,6 +27,8 @@ export type Scenario = {
   command: readonly string[];
   /** After the strike and before the recovery. */
   later?: (rig: Rig) => void;
+  /** Its `orch` is run where it finds a systemd manager: left out, aloud, where there can be none. */
+  inScopes?: boolean;
   /** The command stops what runs: some of it waits until `later`. */
   stops?: boolean;
   /** What must hold in the end of a scenario whose tasks note nothing; else that is looked up in the ledger. */
@@ -34,7 +37,8 @@ export type Scenario = {
   ends?: readonly string[];
 };
 
-const CONFIG = { 'orch.config.json': JSON.stringify({ heartbeat_interval: '500ms', stop_grace: '10s' }) };
+const TIMES = { heartbeat_interval: '500ms', stop_grace: '10s' };
+const CONFIG = { 'orch.config.json': JSON.stringify(TIMES) };
 
 /** What a scenario begins with, for `makeRepository`. */
 export function filesOf({ files }: Scenario): Record<string, string> {
@@ -165,7 +169,7 @@ async function merged(rig: Rig): Promise<void> {
   writeFileSync(path, readFileSync(path, 'utf8').replace('"completed"', '"merged"'));
 }
 
-/** Prints until its log was rotated twice by its worker: `keep: 0` empties a part, and removes the one before. */
+/** Prints until its log was rotated twice by its worker: with `keep: 1` a part is emptied and removed each time. */
 const loud = (id: string, task: string) => {
   const isRotated = `ls "$ORCH_ROOT/.logs" | grep -q '^${id}.log.[1-9][0-9]*-[0-9]*$'`;
   const print = "head -c 3000 /dev/zero | tr '\\0' x; echo";
@@ -178,6 +182,37 @@ async function cutOff(rig: Rig): Promise<void> {
   rig.write('.logs/loud.log.0-5.new', 'old.\n');
   const line = { at: 1, actor: 'person:1', event: 'orchestrator', workstream: null, why: 'x'.repeat(1000) };
   rig.write('.logs/_events.ndjson', `${JSON.stringify(line)}\n`.repeat(60));
+}
+
+/** Two new files, one changed, one moved, one removed: right whenever it is asked for from the checkpoint. */
+const ANSWER = `FILE: src/new.txt
+<<<<<<< WHOLE FILE
+new
+>>>>>>> WHOLE FILE
+FILE: src/kept.txt
+<<<<<<< SEARCH
+old
+=======
+changed
+>>>>>>> REPLACE
+MOVE: src/from.txt -> src/deep/to.txt
+DELETE: src/gone.txt
+`;
+
+const tidied = {
+  id: 'a',
+  tasks: [{ prompt: 'Tidy src.', tool: 'llm' }],
+  files_scope: ['src'],
+  acceptance_tests: [
+    { run: 'grep -q new src/new.txt && grep -q changed src/kept.txt && test -e src/deep/to.txt' },
+    { run: 'test ! -e src/from.txt && test ! -e src/gone.txt' },
+  ],
+};
+
+/** A model server that lives as long as the test; its address is in the env_file, as a person would have it. */
+async function withModel(rig: Rig): Promise<void> {
+  const { url } = await modelServer(says(ANSWER));
+  rig.write('llm.env', `ORCH_LLM_BASE_URL=${url}\nORCH_LLM_MODEL=m\n`);
 }
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -204,7 +239,7 @@ export const SCENARIOS: readonly Scenario[] = [
       'orch.config.json': JSON.stringify({
         heartbeat_interval: '500ms',
         stop_grace: '10s',
-        logs: { max_size: '64KB', keep: 0 },
+        logs: { max_size: '64KB', keep: 1 },
       }),
     },
     prepare: cutOff,
@@ -286,6 +321,17 @@ export const SCENARIOS: readonly Scenario[] = [
     later: release,
   },
   {
+    name: 'scope',
+    roles: ['reap'],
+    // What ends at SIGTERM needs no order of the kernel.
+    wishes: small('write:half.txt', 'deaf', 'wait:go'),
+    files: { 'orch.config.json': JSON.stringify({ ...TIMES, stop_grace: '2s', containment: 'scope' }) },
+    inScopes: true,
+    prepare: crashed,
+    command: ['reap'],
+    later: release,
+  },
+  {
     name: 'prune',
     roles: ['reap'],
     wishes: [{ id: 'a', tasks: [[]] }],
@@ -314,12 +360,38 @@ export const SCENARIOS: readonly Scenario[] = [
     command: ['status'],
   },
   {
+    name: 'llm',
+    roles: ['worker'],
+    workstreams: [tidied],
+    files: {
+      'orch.config.json': JSON.stringify({ ...TIMES, env_file: 'llm.env' }),
+      '.gitignore': 'llm.env\n',
+      'src/kept.txt': 'old\n',
+      'src/from.txt': 'from\n',
+      'src/gone.txt': 'gone\n',
+    },
+    prepare: withModel,
+    command: ['launch'],
+  },
+  {
     name: 'repair',
     roles: ['reattach'],
     wishes: small('write:half.txt', 'wait:go'),
     prepare: rubbish,
     command: ['reattach', '--no-launch'],
     later: release,
+  },
+  {
+    name: 'notify',
+    roles: ['_orchestrate'],
+    wishes: small(),
+    files: {
+      'orch.config.json': JSON.stringify({
+        ...TIMES,
+        notify: [{ command: 'cat > /dev/null' }, { webhook: 'http://127.0.0.1:9/closed' }],
+      }),
+    },
+    command: ['launch'],
   },
 ];
 

@@ -15,7 +15,11 @@ export const verb: Verb<Args> = {
         demandOption: true,
         describe: 'bash, zsh or fish',
       })
-      .example('source <($0 completion bash)', 'for this bash alone') as never,
+      .example('source <($0 completion bash)', 'for this bash alone')
+      .example(
+        '$0 completion fish > ~/.config/fish/completions/orch.fish',
+        'for every fish from now on',
+      ) as never,
   handle: async ({ shell }) => {
     process.stdout.write(SCRIPTS[shell]);
     return 0;

@@ -19,7 +19,8 @@ export const verb: Verb<Args> = {
   builder: (yargs) =>
     yargs
       .option('dir', { type: 'string', describe: 'An empty or new folder for it (default: a temporary one)' })
-      .example('$0 demo', 'watch seven workstreams refactor a small library') as never,
+      .example('$0 demo', 'watch seven workstreams refactor a small library')
+      .example('$0 demo --dir /tmp/shop', 'in a folder of your choice, to look at afterwards') as never,
   handle: async (args) => {
     const dir = placeFor(args.dir);
     const say = (text: string): void => {

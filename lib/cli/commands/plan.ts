@@ -80,7 +80,7 @@ export const verb: Verb<Args> = {
           ? graphLines(workstreams, screen)
           : planLines(workstreams, screen);
     process.stdout.write(`${lines.join('\n')}\n`);
-    if (!args.quiet) tellWarnings(warnings);
+    if (!args.quiet) tellWarnings(warnings, false);
     return 0;
   },
 };

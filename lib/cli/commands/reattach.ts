@@ -8,9 +8,11 @@ import type { Reason } from '../../protocol/status.ts';
 import { escapeControls, jsonLine } from '../../protocol/text.ts';
 import type { Actor } from '../../store/events.ts';
 import { makeFolders } from '../../store/folders.ts';
+import { planInForce } from '../../store/plans.ts';
 import { takeRole } from '../../store/role.ts';
+import { terminalBell } from '../bell.ts';
 import { ensureOrchestrator, isStartedAtWork, untilResigned } from '../ensure-orchestrator.ts';
-import { followUntilFinal } from '../follow.ts';
+import { followOnScreen } from '../follow-on-screen.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { findState } from '../root.ts';
 import { tellEnd } from '../tell-end.ts';
@@ -43,19 +45,22 @@ export const verb: Verb<Args> = {
     const signal = interruptSignal();
     await ensureOrchestrator(root, true);
     const tellFrozen = tellOnce(args.json);
+    const ring = terminalBell(planInForce(root));
     const tick = async (list: StatusList): Promise<void> => {
+      ring(list);
       for (const fault of list.faults ?? []) if (fault.code === 'frozen') tellFrozen(fault);
       await settleGone(root, list);
       await ensureOrchestrator(root, false);
     };
     const isAtWork = (): Promise<boolean> => isStartedAtWork(root);
-    const { json, quiet } = args;
-    const { end, list } = await followUntilFinal(root, { json, quiet, signal, tick, isAtWork });
+    const { json, quiet, color } = args;
+    const { end, list } = await followOnScreen(root, { json, quiet, color, signal, tick, isAtWork });
     if (end === 'aborted') {
       if (!args.json) process.stderr.write('orch: stopped watching; the work goes on\n');
       return 130;
     }
     await untilResigned(root, signal);
+    ring(list);
     return tellEnd(list, args);
   },
 };

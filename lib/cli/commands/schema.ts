@@ -10,7 +10,8 @@ export const verb: Verb<Args> = {
   builder: (yargs) =>
     yargs
       .positional('name', { type: 'string', choices: SCHEMA_NAMES, describe: 'Of what (default: all)' })
-      .example('$0 schema config > orch.config.schema.json', 'for "$schema" in orch.config.json') as never,
+      .example('$0 schema config > orch.config.schema.json', 'for "$schema" in orch.config.json')
+      .example('$0 schema plan', 'what a plan may hold') as never,
   handle: async ({ name }) => {
     const schema = name === undefined ? await allJsonSchemas() : await jsonSchemaOf(name);
     process.stdout.write(`${JSON.stringify(schema, null, 2)}\n`);

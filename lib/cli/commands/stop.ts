@@ -1,12 +1,11 @@
 import { OrchError } from '../../errors.ts';
 import { pollStatus } from '../../orchestrate/poll.ts';
-import { DEFAULT_OPTIONS } from '../../protocol/plan.ts';
 import { escapeControls, jsonLine } from '../../protocol/text.ts';
 import { type Actor, audit } from '../../store/events.ts';
 import { makeFolders } from '../../store/folders.ts';
-import { planInForce } from '../../store/plans.ts';
 import { listRecordIds, readRecord } from '../../store/records.ts';
 import { writeHold } from '../../store/signs.ts';
+import { graceOf } from '../grace.ts';
 import { requireShown } from '../known.ts';
 import { durationOption } from '../options.ts';
 import { findState } from '../root.ts';
@@ -89,16 +88,6 @@ function leaveForeign(root: string, id: string): Stopped | null {
   if (read.kind !== 'foreign') return null;
   const note = 'left alone: a foreign worker, which orch did not start';
   return { workstream: id, ok: true, status: read.record.status, note };
-}
-
-/** The grace that the plan in force was launched with; a plan that cannot be read must not hinder a stop. */
-function graceOf(root: string): number {
-  try {
-    return planInForce(root)?.options.stopGraceMs ?? DEFAULT_OPTIONS.stopGraceMs;
-  } catch (error) {
-    if (!(error instanceof OrchError)) throw error;
-    return DEFAULT_OPTIONS.stopGraceMs;
-  }
 }
 
 function tell(result: Stopped, output: { json: boolean; quiet: boolean }): void {

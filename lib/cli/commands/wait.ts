@@ -29,7 +29,8 @@ export const verb: Verb<WaitArgs> = {
         requiresArg: true,
         describe: 'Give up after 90s, 30m or 8h (exit code 4)',
       })
-      .example('$0 wait && git merge orch/WS-003', 'go on only if everything completed'),
+      .example('$0 wait && git merge orch/WS-003', 'go on only if everything completed')
+      .example('$0 wait WS-001 WS-002 --timeout 8h', 'two of them, until the morning'),
   async handle(args) {
     const timeout = args.timeout === undefined ? {} : { timeoutMs: durationOption('timeout', args.timeout) };
     const root = await findState(args.root);

@@ -6,7 +6,7 @@ import { openRepository, resolveCommit, trackedUnder } from '../../git/repositor
 import { applyJoinings, join } from '../../orchestrate/join.ts';
 import { PERMISSIONS, pass, throwFault } from '../../orchestrate/loop.ts';
 import { newMemory, observe } from '../../orchestrate/observe.ts';
-import { ENV, errPath, outPath, STATE_FOLDERS, worktreePath } from '../../protocol/layout.ts';
+import { ENV, STATE_FOLDERS, worktreePath } from '../../protocol/layout.ts';
 import { DEFAULT_OPTIONS, type FrozenPlan } from '../../protocol/plan.ts';
 import type { Actor } from '../../store/events.ts';
 import { makeFolders, refuseTracked } from '../../store/folders.ts';
@@ -17,7 +17,7 @@ import { configOf } from '../config.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { planForLaunch } from '../plan-for-launch.ts';
 import { stopWorkstream } from '../stop-workstream.ts';
-import { tailFiles } from '../tail-files.ts';
+import { tailLogs } from '../tail-logs.ts';
 import type { Verb } from '../verb.ts';
 
 type Args = { workstream: string; worktree?: string | undefined; plan?: string[] | undefined };
@@ -38,7 +38,11 @@ export const verb: Verb<Args> = {
       })
       .option('workstream', { type: 'string', demandOption: true, describe: 'Its id' })
       .option('worktree', { type: 'string', describe: 'Its worktree; always .worktrees/<id>' })
-      .example('$0 worker --workstream WS-001', 'see what it does') as never,
+      .example('$0 worker --workstream WS-001', 'see what it does')
+      .example(
+        '$0 worker --workstream WS-001 plans/night.yaml',
+        'of a plan that was not launched yet',
+      ) as never,
   handle: async (args) => {
     const { root } = await openRepository(args.root ?? process.env[ENV.root] ?? '.');
     const id = args.workstream;
@@ -121,9 +125,9 @@ async function carryOut(root: string, id: string, actor: Actor): Promise<number>
   const read = readRecord(root, id);
   if (read.kind !== 'record') throw new OrchError('NO_WORKSTREAM', `${id} has no record`);
   const signal = interruptSignal();
-  const tail = tailFiles([
-    { path: outPath(root, id), to: process.stdout },
-    { path: errPath(root, id), to: process.stderr },
+  const tail = tailLogs(root, id, [
+    { stream: 'stdout', to: process.stdout },
+    { stream: 'stderr', to: process.stderr },
   ]);
   try {
     const launched = await launchWorker(root, id, leaseOf(read.record), 'attached', actor);

@@ -69,6 +69,10 @@ function writeWhole(
   if (isFenced(lines) && !/\.(?:md|mdx|markdown|rst|txt)$/i.test(path))
     return new Refusal('its content begins and ends with a fence; leave the fences out');
   const before = state.kind === 'absent' ? null : overlay.textOf(path, state);
+  // What nobody has looked at would be gone without a word.
+  const isBlind = state.kind === 'file' && state.origin !== null && !overlay.desk.isSeen(state.origin);
+  if (isBlind && (before instanceof Refusal || (before?.lines.length ?? 0) > 0))
+    return new Refusal('it is there already and was not shown to you as a whole: `READ` it first');
   const text = wholeText(lines, before instanceof Refusal ? null : before);
   const known = state.kind === 'absent' ? { origin: null, mode: null } : state;
   overlay.set(path, { kind: 'file', origin: known.origin, mode: known.mode, text });

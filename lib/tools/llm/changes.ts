@@ -1,6 +1,7 @@
 import { outsideCommits, type View, visibleFiles } from '../../git/visible.ts';
 import type { Edit } from './answer.ts';
 import { applyEdits, type Change, type EditFault } from './apply.ts';
+import type { Desk } from './overlay.ts';
 
 /**
  * The changes that the edits of an answer come to, or why there are none. Nothing is written. A change that no commit
@@ -9,11 +10,11 @@ import { applyEdits, type Change, type EditFault } from './apply.ts';
 export async function changesFor(
   edits: readonly Edit[],
   view: View,
-  isInside: (path: string) => boolean,
+  rules: Pick<Desk, 'isInside' | 'isSeen'>,
 ): Promise<Change[] | { faults: EditFault[] }> {
   const needsFolders = edits.some(({ kind }) => kind === 'delete' || kind === 'move');
   const files = needsFolders ? await visibleFiles(view) : [];
-  const applied = applyEdits(edits, { worktree: view.path, isInside, files });
+  const applied = applyEdits(edits, { worktree: view.path, files, ...rules });
   if (!applied.ok) return applied;
   const paths = applied.changes.map(({ path }) => path);
   const lost = await outsideCommits(view, paths);

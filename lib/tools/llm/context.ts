@@ -18,12 +18,15 @@ export type Sources = {
 export type Context = {
   text: string;
   shown: string[];
+  /** Those of them that are shown from the first line to the last. */
+  whole: string[];
   /** Not shown although the task is about them, and why. */
   leftOut: { path: string; why: string }[];
 };
 
 const PER_FILE_BYTES = 64 * 1024;
 const LIST_BYTES = 4 * 1024;
+const MAP_BYTES = 16 * 1024;
 /** In a task without a scope, files that it names; more are a list, not a task. */
 const MAX_NAMED = 50;
 
@@ -43,6 +46,7 @@ export function gatherContext(sources: Sources): Context {
   const perFile = Math.min(PER_FILE_BYTES, Math.floor(budgetBytes / 2));
   const blocks: string[] = [];
   const shown: string[] = [];
+  const whole: string[] = [];
   const leftOut: Context['leftOut'] = [];
   let left = budgetBytes;
   for (const path of wanted) {
@@ -54,13 +58,18 @@ export function gatherContext(sources: Sources): Context {
       const block = showFile(path, read.file, read.bytes, perFile);
       blocks.push(block);
       shown.push(path);
+      if (read.bytes <= perFile) whole.push(path);
       left -= Buffer.byteLength(block);
     }
   }
-  return { text: written(sources, blocks, leftOut), shown, leftOut };
+  return { text: written(sources, blocks, leftOut), shown, whole, leftOut };
 }
 
-function written({ visible, toCreate }: Sources, blocks: string[], leftOut: Context['leftOut']): string {
+function written(
+  { visible, toCreate, budgetBytes }: Sources,
+  blocks: string[],
+  leftOut: Context['leftOut'],
+): string {
   const parts: string[] = [];
   if (blocks.length > 0) parts.push('# Files as they are now', ...blocks);
   if (toCreate.length > 0) parts.push('# Files to create', cutLines(toCreate, LIST_BYTES));
@@ -68,7 +77,7 @@ function written({ visible, toCreate }: Sources, blocks: string[], leftOut: Cont
     const rows = leftOut.map(({ path, why }) => `${JSON.stringify(path)}: ${why}`);
     parts.push('# Files of this task that are not shown', cutLines(rows, LIST_BYTES));
   }
-  const map = treeMap(visible);
+  const map = treeMap(visible, Math.min(MAP_BYTES, Math.floor(budgetBytes / 4)));
   if (map !== '') parts.push('# All files of the repository', map);
   return parts.join('\n\n');
 }

@@ -33,6 +33,8 @@ export type Talk = {
   voice: Voice;
   /** Of files that the model asks for, in all. */
   readBytes: number;
+  /** Files that the opening shows from the first line to the last. */
+  seen: readonly string[];
 };
 
 export type Result =
@@ -46,7 +48,14 @@ export async function converse(
   { system, messages: opening }: Prompt,
 ): Promise<{ result: Result; usage: Usage | null }> {
   const messages = [...opening];
-  const state: State = { tries: 0, reads: 0, leftBytes: talk.readBytes, missed: new Set(), wasNudged: false };
+  const state: State = {
+    tries: 0,
+    reads: 0,
+    leftBytes: talk.readBytes,
+    missed: new Set(),
+    seen: new Set(talk.seen),
+    wasNudged: false,
+  };
   let usage: Usage | null = null;
   for (let round = 1; ; round += 1) {
     talk.voice.note(`round ${round}: asked, ${lengthOf(messages)} characters`);
@@ -67,6 +76,8 @@ type State = {
   leftBytes: number;
   /** Files of which a block was not found in an earlier answer. */
   missed: Set<string>;
+  /** Files that the model has seen from the first line to the last. */
+  seen: Set<string>;
   wasNudged: boolean;
 };
 
@@ -107,7 +118,10 @@ async function answerTo(spoken: Spoken, state: State, talk: Talk): Promise<Next>
 
 async function tryEdits(answer: Answer, isCut: boolean, state: State, talk: Talk): Promise<Next> {
   state.tries += 1;
-  const applied = await changesFor(answer.edits, talk.view, talk.request.files.isInside);
+  const applied = await changesFor(answer.edits, talk.view, {
+    isInside: talk.request.files.isInside,
+    isSeen: (path) => state.seen.has(path),
+  });
   if (Array.isArray(applied) && answer.faults.length === 0 && !isCut) {
     if (talk.clock.reached() !== null) return { kind: 'bound' };
     writeChanges(talk.view.path, applied);
@@ -120,7 +134,7 @@ async function tryEdits(answer: Answer, isCut: boolean, state: State, talk: Talk
   talk.voice.note(`cannot be carried out: ${first}`);
   if (state.tries >= MAX_TRIES)
     return ended('bad_edit', `no answer of ${MAX_TRIES} could be carried out; the last one: ${first}`);
-  const text = isCut ? TELL_CUT : tellFaults(answer.faults, faults, state.missed);
+  const text = isCut ? TELL_CUT : tellFaults(answer.faults, faults, state);
   for (const { path, miss } of faults) if (miss !== null) state.missed.add(path);
   return { kind: 'reply', text };
 }
@@ -145,7 +159,7 @@ async function tellFiles(wishes: readonly Wish[], state: State, talk: Talk): Pro
   const visible = new Set(await visibleFiles(talk.view));
   const parts: string[] = [];
   for (const wish of wishes.slice(0, MAX_WISHES)) {
-    const part = tellFile(wish, visible, state.leftBytes, talk);
+    const part = tellFile(wish, visible, state, talk);
     state.leftBytes -= Buffer.byteLength(part);
     parts.push(part);
   }
@@ -157,13 +171,14 @@ async function tellFiles(wishes: readonly Wish[], state: State, talk: Talk): Pro
   return ['Nothing was changed yet. What you asked to read:', ...parts, ...over, ...last].join('\n\n');
 }
 
-function tellFile(wish: Wish, visible: ReadonlySet<string>, leftBytes: number, { view }: Talk): string {
+function tellFile(wish: Wish, visible: ReadonlySet<string>, state: State, { view }: Talk): string {
   const path = plainPath(wish.path);
   const name = JSON.stringify(cutText(path, 300));
-  if (leftBytes <= 0) return `${name}: no more can be read in this task.`;
+  if (state.leftBytes <= 0) return `${name}: no more can be read in this task.`;
   const read = readForModel(view.path, visible, path);
   if (read.kind === 'no') return `${name}: ${read.why}.`;
-  const room = Math.min(leftBytes, READ_FILE_BYTES);
+  const room = Math.min(state.leftBytes, READ_FILE_BYTES);
+  if (wish.lines === null && read.bytes <= room) state.seen.add(path);
   return wish.lines === null
     ? showFile(path, read.file, read.bytes, room)
     : showLines(path, read.file, wish.lines, room);

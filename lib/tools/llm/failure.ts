@@ -36,17 +36,17 @@ const AUTH = /authentication_error|invalid[_ ]?api[_ ]?key|permission_error|unau
 const RATE = /rate[_ ]?limit|too many requests|RESOURCE_EXHAUSTED/i;
 const NO_MODEL = /model[^.]{0,80}(?:not[_ ]found|does not exist|is not supported|unknown)|model_not_found/i;
 
-const IN_WORDS: Record<string, string> = {
-  ECONNREFUSED: 'the connection was refused',
-  ECONNRESET: 'the connection was dropped',
-  EPIPE: 'the connection was dropped',
-  UND_ERR_SOCKET: 'the connection was dropped',
-  ENOTFOUND: 'there is no such host',
-  EAI_AGAIN: 'the name of the host cannot be looked up',
-  ETIMEDOUT: 'no connection in time',
-  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
-  EHOSTUNREACH: 'there is no way to the host',
-  ENETUNREACH: 'there is no network',
+const IN_WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'refuses the connection: does the server run?',
+  ECONNRESET: 'dropped the connection',
+  EPIPE: 'dropped the connection',
+  UND_ERR_SOCKET: 'dropped the connection',
+  ENOTFOUND: 'is no host that is known',
+  EAI_AGAIN: 'cannot be looked up now',
+  ETIMEDOUT: 'cannot be reached in time',
+  UND_ERR_CONNECT_TIMEOUT: 'cannot be reached in time',
+  EHOSTUNREACH: 'cannot be reached',
+  ENETUNREACH: 'cannot be reached: there is no network',
 };
 
 /** The outcome that a failure means. What it does not know is `error`: nothing is guessed to be worth a wait. */
@@ -57,11 +57,13 @@ export function judgeFailure(failure: Failure, asked: { model: string; host: str
     outcome,
     message: [said(what), wordsOf(text)].filter((part) => part !== '').join(': '),
     retryAfterSeconds:
-      outcome === 'rate_limited' || outcome === 'quota' ? retryAfter(failure.headers, asked.now) : null,
+      outcome === 'rate_limited' || outcome === 'quota'
+        ? (retryAfter(failure.headers, asked.now) ?? waitIn(text))
+        : null,
   });
   const isClientFault = status !== null && status >= 400 && status < 500;
   if (status === 429)
-    return QUOTA.test(text)
+    return isQuotaOf429(text)
       ? end('quota', 'says that the quota is used up')
       : end('rate_limited', 'limits the rate');
   if (status === 402 || ((isClientFault || status === null) && status !== 404 && isQuota(text)))
@@ -70,14 +72,25 @@ export function judgeFailure(failure: Failure, asked: { model: string; host: str
   if (status === 413 || (status !== 404 && OVERFLOW.test(text)))
     return end('context_overflow', `says that this is too much for ${asked.model}`);
   if (status === 404 || (isClientFault && NO_MODEL.test(text)))
-    return end('error', `knows no model ${JSON.stringify(asked.model)}, or the address is wrong`);
+    return end(
+      'error',
+      `knows no model ${JSON.stringify(asked.model)}, or the address is wrong (most end in /v1)`,
+    );
   if (status === null && RATE.test(text)) return end('rate_limited', 'limits the rate');
   if (status === null && AUTH.test(text)) return end('auth', 'refuses the key');
   if (status !== null && status >= 300 && status < 400)
     return end('error', 'leads to another address, which is not followed');
   if (status !== null) return end('error', status >= 500 ? 'failed' : 'refuses the request');
-  const cause = failure.errno === null ? null : (IN_WORDS[failure.errno] ?? null);
-  return end('error', cause === null ? 'broke off' : `cannot be reached: ${cause}`);
+  const cause = failure.errno === null ? undefined : IN_WORDS[failure.errno];
+  if (cause !== undefined) return { outcome: 'error', message: said(cause), retryAfterSeconds: null };
+  return end('error', 'broke off');
+}
+
+/** Google speaks of quotas of a minute too, and names them; those are rates. */
+function isQuotaOf429(text: string): boolean {
+  const isRate = /per[_ -]?(?:minute|second)|\b[RT]PM\b/i.test(text) && !/per[_ -]?(?:day|month)/i.test(text);
+  if (isRate && !/insufficient[_ ]?quota/i.test(text)) return false;
+  return QUOTA.test(text.replaceAll('(e.g. check quota)', ''));
 }
 
 /** Stricter than for a 429: the word alone may be about anything. */
@@ -115,6 +128,15 @@ export function retryAfter(headers: Failure['headers'], now: number): number | n
   if (seconds !== null) return bounded(seconds);
   const at = Date.parse(told);
   return Number.isNaN(at) ? null : bounded(Math.ceil(at / 1000 - now));
+}
+
+/** Seconds that a body tells: Google's `retryDelay`, OpenAI's `try again in 1.5s`; null where it tells none. */
+function waitIn(text: string): number | null {
+  const [, told] = /"retryDelay"\s*:\s*"(\d{1,9}(?:\.\d{1,9})?)s"/.exec(text) ?? [];
+  if (told !== undefined) return bounded(Number(told));
+  const [, count, unit] = /try again in (\d{1,9}(?:\.\d{1,9})?) ?(ms|s|m)\b/i.exec(text) ?? [];
+  if (count === undefined) return null;
+  return bounded(Number(count) * (unit === 'ms' ? 0.001 : unit === 'm' ? 60 : 1));
 }
 
 const bounded = (seconds: number): number => Math.min(Math.max(0, seconds), MAX_WAIT_SECONDS);

@@ -10,18 +10,21 @@ const MAX_BYTES = 16 * 1024;
 const MAX_FAULTS = 20;
 const NEAR_BYTES = 4 * 1024;
 
+/** Files of which a block was not found before; files that the model has seen from the first line to the last. */
+type Known = { missed: ReadonlySet<string>; seen: ReadonlySet<string> };
+
 /**
- * Each fault, with the real lines nearest to a block that was not found. `failedBefore`: files of which a block was not
- * found in an earlier answer either; they are asked for as a whole.
+ * Each fault, with the real lines nearest to a block that was not found. A file of which a block was not found in an
+ * earlier answer either is asked for as a whole, if the model has seen it as a whole.
  */
 export function tellFaults(
   answer: readonly AnswerFault[],
   edits: readonly EditFault[],
-  failedBefore: ReadonlySet<string>,
+  known: Known,
 ): string {
   const told = [
     ...answer.slice(0, MAX_FAULTS).map(({ line, what }) => `- ${placeOf(line)}${what}.`),
-    ...edits.slice(0, MAX_FAULTS).map((fault) => tellEdit(fault, failedBefore)),
+    ...edits.slice(0, MAX_FAULTS).map((fault) => tellEdit(fault, known)),
   ];
   const kept: string[] = [];
   let used = 0;
@@ -39,14 +42,15 @@ export function tellFaults(
   ].join('\n\n');
 }
 
+const GIVE_WHOLE = 'This is the second time: give this file as a whole, in a WHOLE FILE block.';
+const READ_FIRST = 'This is the second time: `READ` the file, then copy from what you are shown.';
+
 const placeOf = (line: number): string => (line > 0 ? `Line ${line} of your answer: ` : '');
 
-function tellEdit({ path, line, what, miss }: EditFault, failedBefore: ReadonlySet<string>): string {
+function tellEdit({ path, line, what, miss }: EditFault, known: Known): string {
   const said = `- ${placeOf(line)}${JSON.stringify(cutText(path, 300))}: ${what}.`;
   if (miss === null) return said;
-  const whole = failedBefore.has(path)
-    ? ['This is the second time: give this file as a whole, in a WHOLE FILE block.']
-    : [];
+  const whole = known.missed.has(path) ? [known.seen.has(path) ? GIVE_WHOLE : READ_FIRST] : [];
   const near = nearestLines(miss.file.lines, miss.search);
   if (near === null) return [said, 'No line of the file is like it.', ...whole].join('\n');
   const { text } = numberedLines(miss.file, { from: near.from + 1, to: near.to }, NEAR_BYTES);

@@ -13,7 +13,7 @@ lines as they should be
 - SEARCH must be copied from the file exactly, line for line, spaces and comments included, and must fit at one place only. Take a few lines around the change, no more.
 - Several blocks may follow each other. They are carried out in their order.
 
-To make a new file, or to write a small one anew, give it as a whole:
+To make a new file, or to write a small one that was shown to you anew, give it as a whole:
 
 FILE: path/to/new_file.py
 <<<<<<< WHOLE FILE

@@ -1,6 +1,6 @@
 /** Texts of files as lines, each with the end that it has: what is not edited comes back byte for byte. */
 
-export type LineEnd = '' | '\n' | '\r\n';
+type LineEnd = '' | '\n' | '\r\n';
 export type Line = { text: string; end: LineEnd };
 export type TextFile = { bom: boolean; lines: readonly Line[] };
 

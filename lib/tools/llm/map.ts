@@ -1,20 +1,18 @@
 /** What a model is told of files that it is not shown: names, as many as fit. */
 
-/** Bytes of the map; of a larger tree only folders are named, with the number of files. */
-const MAX_BYTES = 16 * 1024;
 /** A name with others cannot be asked for, and could say anything. */
 const isPlain = (path: string): boolean => !/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(path);
 
-/** The tree as a list of paths or, where that is too long, of folders; never more than 16 KiB. */
-export function treeMap(paths: readonly string[]): string {
+/** The tree as a list of paths or, where that is too long, of folders with their number of files; at most `maxBytes`. */
+export function treeMap(paths: readonly string[], maxBytes: number): string {
   const plain = paths.filter(isPlain);
   const full = plain.join('\n');
-  if (Buffer.byteLength(full) <= MAX_BYTES) return full;
+  if (Buffer.byteLength(full) <= maxBytes) return full;
   for (let depth = 6; depth > 0; depth -= 1) {
     const map = foldersAt(plain, depth).join('\n');
-    if (Buffer.byteLength(map) <= MAX_BYTES) return map;
+    if (Buffer.byteLength(map) <= maxBytes) return map;
   }
-  return cutLines(foldersAt(plain, 1), MAX_BYTES);
+  return cutLines(foldersAt(plain, 1), maxBytes);
 }
 
 /** `a/b/ (12 files)`: folders down to a depth, and files that lie higher. */

@@ -11,6 +11,8 @@ type State = FileState | { kind: 'absent' } | { kind: 'folder' };
 export type Desk = {
   worktree: string;
   isInside: (path: string) => boolean;
+  /** True for files that the model has seen from the first line to the last. */
+  isSeen: (path: string) => boolean;
   /** Files that are there and may be shown; what a folder is taken to hold. */
   files: readonly string[];
 };

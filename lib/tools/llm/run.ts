@@ -9,7 +9,7 @@ import { gatherContext } from './context.ts';
 import { converse, type Result } from './converse.ts';
 import { judgeFailure } from './failure.ts';
 import { INSTRUCTIONS } from './format.ts';
-import type { LlmSettings } from './settings.ts';
+import { LLM_ENV, type LlmSettings } from './settings.ts';
 import { makeMask, makeVoice, type Voice } from './voice.ts';
 
 /** One task, from the first question to the last edit. Loaded when there is one to do: the model library is large. */
@@ -26,9 +26,9 @@ export async function runTask(request: ToolRequest, llm: LlmSettings): Promise<T
   const connection = openConnection(llm.baseUrl, env, clock.heard);
   try {
     const view = await viewOf(request.worktree, request.env[ENV.root], request.env[ENV.workstream]);
-    const opening = await openingOf(request, llm, view, voice);
+    const { opening, seen } = await openingOf(request, llm, view, voice);
     const model = makeModel(llm, connection.fetch);
-    const talk = { model, request, view, clock, voice, readBytes: llm.contextBytes };
+    const talk = { model, request, view, clock, voice, readBytes: llm.contextBytes, seen };
     const { result, usage } = await converse(talk, opening);
     const judged = judge(result, llm, { bound: clock.reached(), stallMs });
     const message = cutText(
@@ -51,7 +51,10 @@ function judge(result: Result, llm: LlmSettings, clock: { bound: Bound | null; s
   // What fails once a bound is reached fails because of it.
   if (result.kind === 'bound' || clock.bound !== null) return boundResult(clock.bound, clock.stallMs);
   const { host } = new URL(llm.baseUrl);
-  return judgeFailure(result.failure, { model: llm.model, host, now: Date.now() / 1000 });
+  const judged = judgeFailure(result.failure, { model: llm.model, host, now: Date.now() / 1000 });
+  if (judged.outcome !== 'context_overflow') return judged;
+  const hint = `${LLM_ENV.contextBytes} (now ${llm.contextBytes}) may be set lower`;
+  return { ...judged, message: `${cutText(judged.message, 300)}; ${hint}` };
 }
 
 function boundResult(bound: Bound | null, stallMs: number): Judged {
@@ -72,7 +75,7 @@ async function openingOf(
   llm: LlmSettings,
   view: View,
   voice: Voice,
-): Promise<Prompt> {
+): Promise<{ opening: Prompt; seen: string[] }> {
   const { present, toCreate } = files;
   const visible = await visibleFiles(view);
   const context = gatherContext({
@@ -88,5 +91,5 @@ async function openingOf(
   for (const { path, why } of context.leftOut.slice(0, 20))
     voice.note(`not shown: ${JSON.stringify(path)}: ${why}`);
   const content = [prompt, context.text].filter((part) => part !== '').join('\n\n');
-  return { system: INSTRUCTIONS, messages: [{ role: 'user', content }] };
+  return { opening: { system: INSTRUCTIONS, messages: [{ role: 'user', content }] }, seen: context.whole };
 }

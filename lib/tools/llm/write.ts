@@ -35,8 +35,8 @@ export function writeChanges(worktree: string, changes: readonly Change[]): void
       const temporary = `${dirname(join(worktree, change.path))}/.orch-edit-${randomBytes(8).toString('hex')}`;
       staged.push({ path: change.path, temporary });
       stage(worktree, change, temporary);
+      failpoint('tools.edit.staged');
     }
-    failpoint('tools.edit.staged');
     for (const { path } of changes) stillSafe(worktree, path);
   } catch (error) {
     for (const { temporary } of staged) tidy(() => unlinkSync(temporary));
@@ -93,6 +93,7 @@ function makeFolders(worktree: string, path: string, made: string[]): void {
     if (spot.kind !== 'absent') throw changed(folder);
     mkdirSync(join(worktree, folder));
     made.push(join(worktree, folder));
+    failpoint('tools.edit.folder');
   }
 }
 

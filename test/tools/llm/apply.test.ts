@@ -44,11 +44,14 @@ const at = (path: string): string => join(worktree, path);
 const read = (path: string): string => readFileSync(at(path), 'utf8');
 
 /** Carries an answer out; the faults where there are any. */
-async function carryOut(text: string, scope?: string[]): Promise<EditFault[]> {
+async function carryOut(text: string, scope?: string[], isSeen = true): Promise<EditFault[]> {
   const answer = readAnswer(text);
   expect(answer.faults).toEqual([]);
   const isInside = scope === undefined ? () => true : scopeMatcher(scope);
-  const changes = await changesFor(answer.edits, await viewOf(worktree, undefined, undefined), isInside);
+  const changes = await changesFor(answer.edits, await viewOf(worktree, undefined, undefined), {
+    isInside,
+    isSeen: () => isSeen,
+  });
   if (!Array.isArray(changes)) return changes.faults;
   writeChanges(worktree, changes);
   return [];
@@ -135,6 +138,14 @@ test('modes are kept; a new script can be run', async () => {
   expect(statSync(at('src/b.py')).mode & 0o777).toBe(0o755);
   expect(statSync(at('run.sh')).mode & 0o100).toBe(0o100);
   expect(statSync(at('plain.txt')).mode & 0o100).toBe(0);
+});
+
+test('a file that the model has not seen is not written anew; a new or an empty one is', async () => {
+  writeFileSync(at('src/empty.py'), '');
+  expect(await carryOut(whole('src/a.py', 'x'), undefined, false)).toHaveLength(1);
+  const moved = `MOVE: src/b.py -> src/c.py\n${whole('src/c.py', 'x')}`;
+  expect(await carryOut(moved, undefined, false)).toHaveLength(1);
+  expect(await carryOut(whole('src/empty.py', 'x') + whole('src/new.py', 'x'), undefined, false)).toEqual([]);
 });
 
 test('an answer that changes nothing writes nothing', async () => {
@@ -228,7 +239,7 @@ test('both ends of a move, and each file of a folder, must be in the scope', asy
 test('a link that comes between check and write is seen, and nothing is left lying', async () => {
   const view = await viewOf(worktree, undefined, undefined);
   const { edits } = readAnswer(whole('new/a.py', 'x') + whole('src/a.py', 'y'));
-  const changes = await changesFor(edits, view, () => true);
+  const changes = await changesFor(edits, view, { isInside: () => true, isSeen: () => true });
   if (!Array.isArray(changes)) throw new Error('refused');
   rmSync(at('src'), { recursive: true });
   symlinkSync(at('pkg'), at('src'));

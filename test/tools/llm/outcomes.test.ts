@@ -1,4 +1,6 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { isolate } from '../../git/repo.ts';
@@ -125,10 +127,10 @@ test('a wrong edit is sent back with the nearest lines, and the right one is mad
 test('three answers that do not fit are a bad edit; the third was asked for as a whole; nothing is changed', async () => {
   const good = whole('src/new.py', 'new');
   const server = await modelServer(says(good + block('src/a.py', 'nowhere', 'x')));
-  const result = await run({ worktree, url: server.url });
+  const result = await run({ worktree, url: server.url, present: ['src/a.py'] });
   expect(result).toMatchObject({ outcome: 'bad_edit', usage: { tokensIn: 300, tokensOut: 21 } });
   expect(server.asked).toHaveLength(3);
-  const said = server.asked.map(({ text }) => text.includes('second time'));
+  const said = server.asked.map(({ text }) => text.includes('give this file as a whole'));
   expect(said).toEqual([false, false, true]);
   expect(read('src/a.py')).toBe('one = 1\ntwo = 2\n');
   expect(existsSync(join(worktree, 'src/new.py'))).toBe(false);
@@ -173,6 +175,14 @@ test('what is asked for is shown; what git ignores, and secrets, never are', asy
     expect(text).not.toContain('root:');
     expect(text).not.toContain('repositoryformatversion');
   }
+});
+
+test('a file that is not known as a whole is not written anew before it was read', async () => {
+  const anew = whole('src/a.py', 'anew');
+  const server = await modelServer(says(anew), says('READ: src/a.py'), says(anew));
+  expect(await run({ worktree, url: server.url })).toMatchObject({ outcome: 'done' });
+  expect(server.asked).toHaveLength(3);
+  expect(read('src/a.py')).toBe('anew\n');
 });
 
 test('reading ends: who only ever asks has made a bad edit', async () => {
@@ -268,7 +278,7 @@ test('a server that is not there is an error with its reason', async () => {
   await server.close();
   const result = await run({ worktree, url: server.url });
   expect(result).toMatchObject({ outcome: 'error', usage: null });
-  expect(result.message).toContain('refused');
+  expect(result.message).toContain('refuses the connection');
 });
 
 test.each([
@@ -316,4 +326,29 @@ test('a stop ends the run at once, before a request and during one', async () =>
   during.abort('now');
   expect(await running).toMatchObject({ outcome: 'killed' });
   await vi.waitUntil(() => logged.includes('killed'));
+});
+
+test('a proxy is used as the environment says, and not for a server on this machine', async () => {
+  const server = await modelServer(says(RIGHT));
+  const tunnels: string[] = [];
+  const proxy = createServer().on('connect', (request, socket: Socket) => {
+    tunnels.push(request.url ?? '');
+    const { port } = new URL(server.url);
+    const inner = connect(Number(port), '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      inner.pipe(socket).pipe(inner);
+    });
+    inner.on('error', () => socket.destroy());
+    socket.on('error', () => inner.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const { port } = proxy.address() as AddressInfo;
+  const env = { HTTP_PROXY: `http://127.0.0.1:${port}`, NO_PROXY: '0.0.0.0' };
+  expect(await run({ worktree, url: 'http://model.test/v1', env })).toMatchObject({ outcome: 'done' });
+  expect(tunnels).toEqual(['model.test:80']);
+  expect(await run({ worktree, url: server.url, env })).toMatchObject({ outcome: 'bad_edit' });
+  await run({ worktree, url: server.url.replace('127.0.0.1', '0.0.0.0'), env });
+  expect(server.asked.length).toBeGreaterThan(4);
+  expect(tunnels).toHaveLength(1);
+  await new Promise((resolve) => proxy.close(resolve));
 });

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 
 /** A small model server on loopback: it answers each request by the next step, the last one repeating. */
 
-export type Asked = {
+type Asked = {
   path: string;
   headers: IncomingHttpHeaders;
   body: Record<string, unknown>;
