@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import {
@@ -21,18 +21,32 @@ import { rigFor } from '../rig/rigs.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 
+const isFolder = (path: string): boolean =>
+  lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+function tryMkdir(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
 /** Ways to lose a file. */
 const DAMAGES: Record<string, (path: string) => void> = {
   deleted: (path) => rmSync(path),
   cut: (path) => writeFileSync(path, execFileSync('head', ['-c', '200', path])),
   null: (path) => writeFileSync(path, 'null\n'),
   folder: (path) => {
-    rmSync(path);
-    mkdirSync(path);
+    // A live worker may write its heartbeat between the two.
+    for (let tries = 0; !isFolder(path) && tries < 100; tries += 1) {
+      rmSync(path, { force: true });
+      tryMkdir(path);
+    }
   },
   pipe: (path) => {
-    rmSync(path);
-    execFileSync('mkfifo', [path]);
+    execFileSync('mkfifo', [`${path}.pipe`]);
+    renameSync(`${path}.pipe`, path);
   },
 };
 const NAMES = Object.keys(DAMAGES);

@@ -34,12 +34,13 @@ test('waves of a cycle are refused', () => {
 });
 
 test('a long chain and a long cycle neither overflow the stack nor take long', () => {
-  const started = performance.now();
+  const begun = process.cpuUsage();
   const chain = Array.from({ length: 20_000 }, (_, i) => node(`n${i}`, `n${i + 1}`));
   expect(wavesOf(chain)).toHaveLength(20_000);
   expect(inOrder(chain)?.[0]?.id).toBe('n19999');
   expect(cyclesOf([...chain, node('n20000', 'n0')])[0]).toHaveLength(20_002);
-  expect(performance.now() - started).toBeLessThan(5_000);
+  // Time of this process alone: the machine may be busy with others.
+  expect(process.cpuUsage(begun).user).toBeLessThan(5_000_000);
 });
 
 const graphs = fc.integer({ min: 1, max: 12 }).chain((size) => {
