@@ -236,6 +236,21 @@ describe('repair', { timeout: 180_000 }, () => {
   });
 });
 
+describe('what a tool says of its use', { timeout: 180_000 }, () => {
+  it('is kept where it can be true, and leaves a record that can be read', async () => {
+    const rig = world({
+      scripts: {
+        boasts: [writes('bad', { usage: { in: 1e300, out: 1.5, cost: 1e300 } }), writes('good')],
+      },
+      workstreams: [one(passes)],
+    });
+    expect((await run(rig)).code).toBe(0);
+    const usage = { tokens_in: 2 ** 40, tokens_out: 2, cost_usd: null };
+    expect(rig.record('A')).toMatchObject({ status: 'completed', attempt: 1, usage });
+    expect(rig.events().filter(({ event }) => event === 'rebuilt')).toEqual([]);
+  });
+});
+
 describe('a limit of an account', { timeout: 180_000 }, () => {
   it('that three workers meet is waited out by all, at no cost', async () => {
     const rig = world({
