@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { callsOf, type ScriptedTurn, scriptedTools } from '../rig/agents.ts';
@@ -300,6 +300,24 @@ describe('a limit of an account', { timeout: 180_000 }, () => {
     expect((await rig.orch(['stop', 'A'])).code).toBe(0);
     expect(rig.record('A')).toMatchObject({ status: 'stopped', reason: { code: 'stopped' } });
     expect(callsOf(rig)).toHaveLength(1);
+  });
+
+  it('is waited out too where it cannot be shared, whatever the file has from before', async () => {
+    const rig = world({
+      scripts: { limited: [{ says: 'RATE_LIMITED, try again in 4s', exit: 1 }, writes('good')] },
+      workstreams: [one(passes)],
+    });
+    const folder = join(rig.aside, 'state/orch');
+    mkdirSync(folder, { recursive: true });
+    const at = Date.now() / 1000 - 600;
+    const over = { limited: { kind: 'rate_limited', until: at + 60, hits: 1, why: 'before', at } };
+    writeFileSync(join(folder, 'limits.json'), JSON.stringify(over), { mode: 0o600 });
+    // A folder that others may write to is read, and not written.
+    chmodSync(folder, 0o777);
+    expect((await run(rig)).code).toBe(0);
+    expect(outcomes(rig, 'A')).toEqual(['limited rate_limited', 'limited done']);
+    const [first, second] = callsOf(rig).map(({ at: begun }) => begun);
+    expect((second ?? 0) - (first ?? 0)).toBeGreaterThanOrEqual(4_000);
   });
 
   it('is walked around by a tool of another account', async () => {
