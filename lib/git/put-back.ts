@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { lstat, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failpoint } from '../failpoint.ts';
 import { selfAndAbove } from '../protocol/scope.ts';
@@ -26,12 +26,19 @@ export async function putBackFiles(root: string, id: string, files: readonly Put
   const whole = new Map<string, string[]>();
   for (const { path, source, text } of files) {
     if (text !== undefined && (await isPlainFile(worktree, path))) {
-      failpoint('git.gate.write');
-      await writeFile(join(worktree.path, path), text);
-      failpoint('git.gate.written');
+      await writeAnew(join(worktree.path, path), text);
     } else whole.set(source, [...(whole.get(source) ?? []), path]);
   }
   for (const [source, paths] of whole) await checkOutFrom(worktree, source, paths);
+}
+
+/** Never into the file that is there: by another name it may be one outside of the worktree (a hard link). */
+async function writeAnew(place: string, text: string): Promise<void> {
+  const { mode } = await lstat(place);
+  failpoint('git.gate.write');
+  await rm(place);
+  await writeFile(place, text, { flag: 'wx', mode: mode & 0o777 });
+  failpoint('git.gate.written');
 }
 
 /**

@@ -45,6 +45,7 @@ export function encodeRecord(record: StatusRecord): string {
     worktree,
   };
   for (const field of Object.keys(LISTS)) forgetTotal(cut, field);
+  cutLongLists(cut);
   const lastResorts = [cutTexts, dropUnknown];
   while (!fits(cut)) {
     const field = longestList(cut);
@@ -64,6 +65,44 @@ export function encodeRecord(record: StatusRecord): string {
     resort(cut);
   }
   return `${JSON.stringify(cut)}\n`;
+}
+
+/**
+ * What the loop above would take from the lists, by the sizes of their entries: thousands of runs in a night of rate
+ * limits would be written out as often as there are runs. The fields `<field>_total` that are added are not counted, so
+ * that never more is taken than the loop would take.
+ */
+function cutLongLists(record: Record<string, unknown>): void {
+  let over = Buffer.byteLength(JSON.stringify(record)) - RECORD_MAX_BYTES;
+  const lists = Object.entries(LISTS).flatMap(([field, keep]) => {
+    const list = record[field];
+    if (!Array.isArray(list) || list.length === 0) return [];
+    const texts = list.map((entry) => JSON.stringify(entry));
+    // In the order in which they go.
+    if (keep === 'first') texts.reverse();
+    return [
+      { field, keep, list, texts, gone: 0, size: 1 + texts.reduce((sum, { length }) => sum + length + 1, 0) },
+    ];
+  });
+  while (over >= 0) {
+    const longest = lists
+      .filter(({ gone, list }) => gone < list.length)
+      .reduce<(typeof lists)[number] | null>(
+        (most, one) => (most === null || one.size > most.size ? one : most),
+        null,
+      );
+    if (longest === null) break;
+    const text = longest.texts[longest.gone] ?? '';
+    longest.gone += 1;
+    const comma = longest.gone < longest.list.length ? 1 : 0;
+    longest.size -= text.length + comma;
+    over -= Buffer.byteLength(text) + comma;
+  }
+  for (const { field, keep, list, gone } of lists) {
+    if (gone === 0) continue;
+    record[`${field}_total`] ??= list.length;
+    record[field] = keep === 'last' ? list.slice(gone) : list.slice(0, list.length - gone);
+  }
 }
 
 /** A list that was read back from disk may be a part: its total stays, unless it says no more than the list. */

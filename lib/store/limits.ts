@@ -73,7 +73,9 @@ export function limitAfter(known: Limit | null, hit: Hit, now: number): Limit {
   const hits = known === null ? 1 : isSame ? known.hits : known.hits + 1;
   const said = hit.retryAfterSeconds;
   const wait = said !== null && Number.isFinite(said) ? said : waitOf(kind, hits);
-  const bounded = Math.min(Math.max(wait, LEAST_WAIT_SECONDS), TRUST_SECONDS);
+  // Told to come back at once, and refused again and again: all night long that would start a tool each second.
+  const least = Math.min(LEAST_WAIT_SECONDS * 2 ** Math.min(hits - 1, 10), FIRST_WAIT_SECONDS);
+  const bounded = Math.min(Math.max(wait, least), TRUST_SECONDS);
   const until = isSame ? Math.max(known.until, now + bounded) : now + bounded;
   return { kind, until, hits, why: why.slice(0, 200), at: now };
 }

@@ -1,7 +1,8 @@
 import { ENV } from '../protocol/layout.ts';
 
 /** Variables that hold keys of model providers. Commands of a plan have no use for them and get none. */
-const MODEL_KEY = /(^|_)API_KEY$|^ANTHROPIC_AUTH_TOKEN$|^CLAUDE_CODE_OAUTH_TOKEN$/;
+const MODEL_KEY =
+  /(^|_)API_KEY$|^(ANTHROPIC_AUTH_TOKEN|CLAUDE_CODE_OAUTH_TOKEN|COPILOT_GITHUB_TOKEN|AWS_BEARER_TOKEN_BEDROCK)$/;
 
 export type Marks = { root: string; workstream: string; run: string; attempt: number; token: string };
 

@@ -186,11 +186,14 @@ function run(tool: string, last: PastRun | undefined): Step {
 }
 
 const FINGERPRINT_LENGTH = 4_000;
+/** Of which it is made: more than the output of all failed tests that a tool is told. */
+const READ_LENGTH = 16_384;
 
 /** A text without what differs each time that the same thing happens: numbers, times, ids in hex, paths. */
 export function fingerprintOf(text: string): string {
   return text
-    .replaceAll(/[\w.@~+-]*(?:\/[\w.@~+-]+)+\/?/g, '<path>')
+    .slice(0, READ_LENGTH)
+    .replaceAll(/(?<![\w.@~+-])[\w.@~+-]*(?:\/[\w.@~+-]+)+\/?/g, '<path>')
     .replaceAll(/\b(?:0x)?(?=[0-9a-f]*\d)[0-9a-f]{6,}\b/gi, '#')
     .replaceAll(/\d+(?:[.:,-]\d+)*/g, '#')
     .replaceAll(/\s+/g, ' ')

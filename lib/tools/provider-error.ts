@@ -18,11 +18,15 @@ const RATE = /rate[_ -]?limit|too many requests|resource[_ ]exhausted/i;
 /** A quota that is there again so soon is a rate limit by another name. */
 const SOON_SECONDS = 120;
 
+/** More than a provider has to say; a tool may pass on anything. */
+const READ_LENGTH = 64 * 1024;
+
 /** The outcome of contract 8 that such an answer means. */
 export function outcomeOfProviderError(
-  { status, text }: ProviderError,
+  { status, text: told }: ProviderError,
   retryAfterSeconds: number | null = null,
 ): Outcome {
+  const text = told.slice(0, READ_LENGTH);
   if (status === 401 || status === 403) return QUOTA.test(text) ? 'quota' : 'auth';
   if (status === 402) return 'quota';
   if (status === 413) return 'context_overflow';
@@ -38,7 +42,7 @@ export function outcomeOfProviderError(
 }
 
 const WHEN =
-  /(?:retry|try again|available|reset)\w*[^\n]{0,40}?(?:in|after)[:=" ]+(?<time>\d[\d.]*\s*[a-z]*(?:\s*\d[\d.]*\s*(?:m|s|ms)\b)*)/i;
+  /(?:retry|try again|available|reset)\w{0,20}[^\n]{0,40}?(?:in|after)[:=" ]+(?<time>\d[\d.]*\s*[a-z]*(?:\s*\d[\d.]*\s*(?:m|s|ms)\b)*)/i;
 const PART = /(\d+(?:\.\d+)?)\s*([a-z]*)/gi;
 const UNIT_SECONDS: readonly (readonly [RegExp, number])[] = [
   [/^(?:ms|millis\w*)$/i, 0.001],

@@ -59,7 +59,12 @@ function addUsage(sum: Usage | null, more: ToolUsage): Usage {
   const { tokens_in, tokens_out, cost_usd } = usageOf(more);
   if (sum === null) return { tokens_in, tokens_out, cost_usd };
   const cost = sum.cost_usd === null && cost_usd === null ? null : (sum.cost_usd ?? 0) + (cost_usd ?? 0);
-  return { tokens_in: sum.tokens_in + tokens_in, tokens_out: sum.tokens_out + tokens_out, cost_usd: cost };
+  const add = (one: number, other: number): number => Math.min(one + other, Number.MAX_SAFE_INTEGER);
+  return {
+    tokens_in: add(sum.tokens_in, tokens_in),
+    tokens_out: add(sum.tokens_out, tokens_out),
+    cost_usd: cost,
+  };
 }
 
 /**

@@ -6,6 +6,7 @@ import { taskText } from '../protocol/plan.ts';
 import type { Outcome, ToolRun } from '../protocol/status.ts';
 import { cutText, escapeControls } from '../protocol/text.ts';
 import type { Adapter, ToolResult } from '../tools/adapter.ts';
+import { believable } from '../tools/counts.ts';
 import { adapterNamed } from '../tools/registry.ts';
 import { agentEnvironmentOf } from './attempt.ts';
 import type { Bench, Turn } from './bench.ts';
@@ -32,7 +33,7 @@ export async function takeTurn(bench: Bench, job: AgentJob): Promise<Turn> {
   const result = adapter !== null && found.usable ? await run(bench, job, adapter) : null;
   const outcome = result === null ? 'not_installed' : await outcomeOf(bench, result);
   const sizes = logSizes();
-  const usage = result?.usage ?? null;
+  const usage = result?.usage ? believable(result.usage) : null;
   const toolRun: ToolRun = {
     task: index + 1,
     tool,

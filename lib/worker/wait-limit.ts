@@ -1,7 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failpoint } from '../failpoint.ts';
 import { taskText } from '../protocol/plan.ts';
-import { clearLimit, type Limit, noteLimit, readLimits, stateHome } from '../store/limits.ts';
+import {
+  clearLimit,
+  type Limit,
+  type Limits,
+  noteLimit,
+  readLimits,
+  stateHome,
+  TRUST_SECONDS,
+} from '../store/limits.ts';
 import { accountOf } from '../tools/account.ts';
 import type { AccountLimit } from '../tools/policy.ts';
 import { agentEnvironmentOf } from './attempt.ts';
@@ -27,11 +35,24 @@ export function limitsFor(bench: Bench, chain: readonly string[]): Map<string, A
   const found = new Map<string, AccountLimit>();
   for (const tool of chain) {
     const account = accountFor(bench, tool);
-    const limit = shared.get(account) ?? bench.limits.get(account);
-    if (limit !== undefined && limit.until > now())
-      found.set(tool, { account, kind: limit.kind, until: limit.until });
+    const limit = limitOf(bench, account, shared);
+    if (limit !== null) found.set(tool, { account, kind: limit.kind, until: limit.until });
   }
   return found;
+}
+
+/**
+ * The limit that holds, null where none does. What this worker alone knows is there where the file could not be written:
+ * then an entry that the file has from before, and that is over, does not undo it.
+ */
+function limitOf(bench: Bench, account: string, shared: Limits): Limit | null {
+  const holds = (limit: Limit | undefined): limit is Limit =>
+    limit !== undefined && limit.until > now() && limit.until <= now() + TRUST_SECONDS;
+  const known = [shared.get(account), bench.limits.get(account)].filter(holds);
+  return known.reduce<Limit | null>(
+    (last, one) => (last !== null && last.until >= one.until ? last : one),
+    null,
+  );
 }
 
 /** What a provider that answers says of itself: that its limit is over. */
@@ -81,8 +102,7 @@ export async function waitOut(bench: Bench, limit: AccountLimit, index: number):
 }
 
 function isUnchanged(bench: Bench, { account, until }: AccountLimit): boolean {
-  const known: Limit | undefined = readLimits(stateHome(), now()).get(account) ?? bench.limits.get(account);
-  return known !== undefined && known.until === until;
+  return limitOf(bench, account, readLimits(stateHome(), now()))?.until === until;
 }
 
 /** The time of day here, which is what a person compares with the clock. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { callsOf, type ScriptedTurn, scriptedTools } from '../rig/agents.ts';
@@ -236,6 +236,21 @@ describe('repair', { timeout: 180_000 }, () => {
   });
 });
 
+describe('what a tool says of its use', { timeout: 180_000 }, () => {
+  it('is kept where it can be true, and leaves a record that can be read', async () => {
+    const rig = world({
+      scripts: {
+        boasts: [writes('bad', { usage: { in: 1e300, out: 1.5, cost: 1e300 } }), writes('good')],
+      },
+      workstreams: [one(passes)],
+    });
+    expect((await run(rig)).code).toBe(0);
+    const usage = { tokens_in: 2 ** 40, tokens_out: 2, cost_usd: null };
+    expect(rig.record('A')).toMatchObject({ status: 'completed', attempt: 1, usage });
+    expect(rig.events().filter(({ event }) => event === 'rebuilt')).toEqual([]);
+  });
+});
+
 describe('a limit of an account', { timeout: 180_000 }, () => {
   it('that three workers meet is waited out by all, at no cost', async () => {
     const rig = world({
@@ -285,6 +300,24 @@ describe('a limit of an account', { timeout: 180_000 }, () => {
     expect((await rig.orch(['stop', 'A'])).code).toBe(0);
     expect(rig.record('A')).toMatchObject({ status: 'stopped', reason: { code: 'stopped' } });
     expect(callsOf(rig)).toHaveLength(1);
+  });
+
+  it('is waited out too where it cannot be shared, whatever the file has from before', async () => {
+    const rig = world({
+      scripts: { limited: [{ says: 'RATE_LIMITED, try again in 4s', exit: 1 }, writes('good')] },
+      workstreams: [one(passes)],
+    });
+    const folder = join(rig.aside, 'state/orch');
+    mkdirSync(folder, { recursive: true });
+    const at = Date.now() / 1000 - 600;
+    const over = { limited: { kind: 'rate_limited', until: at + 60, hits: 1, why: 'before', at } };
+    writeFileSync(join(folder, 'limits.json'), JSON.stringify(over), { mode: 0o600 });
+    // A folder that others may write to is read, and not written.
+    chmodSync(folder, 0o777);
+    expect((await run(rig)).code).toBe(0);
+    expect(outcomes(rig, 'A')).toEqual(['limited rate_limited', 'limited done']);
+    const [first, second] = callsOf(rig).map(({ at: begun }) => begun);
+    expect((second ?? 0) - (first ?? 0)).toBeGreaterThanOrEqual(4_000);
   });
 
   it('is walked around by a tool of another account', async () => {

@@ -1,4 +1,4 @@
-import { lstat, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { link, lstat, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { agentEdits } from '../../lib/git/agent-edits.ts';
@@ -156,4 +156,24 @@ test('a text is written in place of a version, never through a link', async () =
   await checkpoint(repo, path, { tool: 'claude' });
   await putBackFiles(repo.root, 'WS-1', [{ path: 'package.json', source: repo.base, text }]);
   expect([await read(outside, 'x'), await read(path, 'package.json')]).toEqual(['outside\n', '{}\n']);
+});
+
+test('a text is written into no file that has another name elsewhere', async () => {
+  const repo = await repository({ ...FILES, 'package.json': '{}\n' });
+  const { path } = await prepare(repo);
+  const outside = await folder();
+  await put(outside, { mine: '{"a": 1}\n' });
+  await rm(join(path, 'package.json'));
+  await link(join(outside, 'mine'), join(path, 'package.json'));
+  const { commit } = await checkpoint(repo, path, { tool: 'claude' });
+  await putBackFiles(repo.root, 'WS-1', [
+    { path: 'package.json', source: repo.base, text: '{"merged": 1}\n' },
+  ]);
+  expect([await read(outside, 'mine'), await read(path, 'package.json')]).toEqual([
+    '{"a": 1}\n',
+    '{"merged": 1}\n',
+  ]);
+  await takeBackFiles(repo.root, 'WS-1', commit);
+  expect(await statusOf(path)).toBe('');
+  expect(await read(outside, 'mine')).toBe('{"a": 1}\n');
 });

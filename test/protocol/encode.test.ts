@@ -102,6 +102,19 @@ describe('encodeRecord', () => {
     expect(back.depends_on.length).toBeGreaterThan(10);
   });
 
+  it('has no trouble with the runs of a night of rate limits', () => {
+    const tool_runs = Array.from({ length: 20_000 }, (_, task) => toolRun(task));
+    const begun = performance.now();
+    const text = encodeRecord(plainRecord({ tool_runs }));
+    // Written out once for each run that goes, it takes minutes.
+    expect(performance.now() - begun).toBeLessThan(5_000);
+    const back = readBack(text);
+    expect([back['tool_runs_total'], back.tool_runs.at(-1)?.task]).toEqual([20_000, 19_999]);
+    // One more would have had no room.
+    const next = Buffer.byteLength(`${JSON.stringify(toolRun(10_000))},`);
+    expect(Buffer.byteLength(text) + next).toBeGreaterThan(RECORD_MAX_BYTES);
+  });
+
   it('keeps fields that it does not know', () => {
     const back = readBack(encodeRecord(plainRecord({ note_of_a_monitor: { seen: true } })));
     expect(back['note_of_a_monitor']).toEqual({ seen: true });

@@ -49,6 +49,16 @@ describe('a limit', () => {
     expect(waits).toEqual([60, 120, 240, 480, 960, 1_800, 1_800, 1_800]);
   });
 
+  it('that is met again and again grows, although the provider says to come back at once', () => {
+    let known: Limit | null = null;
+    const waits = Array.from({ length: 8 }, () => {
+      const at: number = known === null ? 1_000 : known.until;
+      known = limitAfter(known, hit({ begunAt: at, retryAfterSeconds: 0 }), at + 1);
+      return known.until - (at + 1);
+    });
+    expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
+  });
+
   it('of a quota is an hour where nobody says', () => {
     expect(limitAfter(null, hit({ kind: 'quota' }), 1_000).until).toBe(4_600);
   });

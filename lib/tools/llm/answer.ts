@@ -21,7 +21,8 @@ export type Answer = {
   hasFence: boolean;
 };
 
-const COMMAND = /^(DELETE|MOVE|READ): +(.*\S)\s*$/;
+// Each pattern here reads a line of a megabyte in linear time: no two parts of one can share a run of characters.
+const COMMAND = /^(DELETE|MOVE|READ): +(\S.*)$/;
 const LINES = /^(.*\S) +lines? +(\d{1,9})(?: *- *(\d{1,9}))?$/;
 const FENCE = /^\s*(?:`{3,}|~{3,})/;
 const FOREIGN_FORMAT = /^(?:diff --git |\*\*\* Begin Patch|@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@)/;
@@ -77,7 +78,7 @@ function readPlainLine(line: string, at: number, answer: Answer): void {
   const fault = (what: string): void => void answer.faults.push({ line: at + 1, what });
   if (FOREIGN_FORMAT.test(line)) fault('a diff or patch is not the format');
   else if (strayMarker(line)) fault('a marker that neither begins a block nor ends one');
-  const [, command, rest = ''] = COMMAND.exec(line) ?? [];
+  const [, command, rest = ''] = COMMAND.exec(line.trimEnd()) ?? [];
   if (command === undefined) return;
   const told = bare(rest);
   if (command === 'DELETE') answer.edits.push({ kind: 'delete', path: told, line: at + 1 });

@@ -48,9 +48,16 @@ export function applyEdits(edits: readonly Edit[], desk: Desk): Applied {
 
 type Wrong = Refusal | { what: string; miss: EditFault['miss'] } | null;
 
+/** As a folder may be spelled. By a loop: a pattern would take the square of a path that is all slashes. */
+function withoutSlash(path: string): string {
+  let end = path.length;
+  while (path[end - 1] === '/') end -= 1;
+  return path.slice(0, end);
+}
+
 function applyOne(edit: Edit, overlay: Overlay): Wrong {
-  if (edit.kind === 'delete') return remove(edit.path.replace(/\/+$/, ''), overlay);
-  if (edit.kind === 'move') return move(edit.path.replace(/\/+$/, ''), edit.to, overlay);
+  if (edit.kind === 'delete') return remove(withoutSlash(edit.path), overlay);
+  if (edit.kind === 'move') return move(withoutSlash(edit.path), edit.to, overlay);
   const path = overlay.admit(edit.path);
   if (path instanceof Refusal) return path;
   const state = overlay.at(path);

@@ -4,7 +4,7 @@ export type Opening = { kind: 'search' | 'whole'; width: number };
 
 const OPEN = /^(<{7,})[ \t]*(SEARCH|WHOLE FILE)[ \t]*$/;
 /** What looks like a marker, however it is spelled: a block that would be overlooked must be told. */
-const LIKE_MARKER = /^[ \t]*[<>]{3,}[ \t]*(?:SEARCH|REPLACE|WHOLE FILE)[ \t]*[<>]*[ \t]*$/i;
+const LIKE_MARKER = /^[ \t]*[<>]{3,}[ \t]*(?:SEARCH|REPLACE|WHOLE FILE)(?:[ \t]*[<>]+)?[ \t]*$/i;
 
 /** The block that a line opens, or null. */
 export function openingOf(line: string): Opening | null {

@@ -49,9 +49,13 @@ const IN_WORDS: Readonly<Record<string, string>> = {
   ENETUNREACH: 'cannot be reached: there is no network',
 };
 
+/** More than a provider has to say; a server may send anything. */
+const READ_LENGTH = 64 * 1024;
+
 /** The outcome that a failure means. What it does not know is `error`: nothing is guessed to be worth a wait. */
 export function judgeFailure(failure: Failure, asked: { model: string; host: string; now: number }): Judged {
-  const { status, text } = failure;
+  const { status } = failure;
+  const text = failure.text.slice(0, READ_LENGTH);
   const said = (what: string): string => `${asked.host} ${what}${status === null ? '' : ` (${status})`}`;
   const end = (outcome: Outcome, what: string): Judged => ({
     outcome,

@@ -1,4 +1,4 @@
-const FENCE_LINE = /^\s*(?:`{3,}|~{3,})\s*[\w.+#-]*\s*$/;
+const FENCE_LINE = /^\s*(?:`{3,}|~{3,})(?:\s*[\w.+#-]+)?\s*$/;
 const KEYWORD = /^(?:file(?:name)?|path)\s*:\s*/i;
 /** Headings, list items and numbers that models put before a name. */
 const DECORATION = /^(?:#{1,6}\s+|[-*]\s+|\d{1,3}[.)]\s+)/;

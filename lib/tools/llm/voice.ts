@@ -37,9 +37,11 @@ export function makeVoice(mask: (text: string) => string, write: (text: string) 
     say: (text, next) => {
       if (next !== kind) pause();
       kind = next;
-      const lines = (held + text).split('\n');
-      held = lines.pop() ?? '';
-      for (const line of lines) flush(line);
+      if (text.includes('\n')) {
+        const lines = (held + text).split('\n');
+        held = lines.pop() ?? '';
+        for (const line of lines) flush(line);
+      } else held += text;
       if (held.length > MAX_HELD) pause();
     },
     pause,
