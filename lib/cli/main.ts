@@ -1,4 +1,7 @@
+import { closeSync } from 'node:fs';
 import module from 'node:module';
+import { isatty } from 'node:tty';
+import { errnoOf } from '../errors.ts';
 import { playRole } from '../failpoint.ts';
 import { reportFailure } from './failure.ts';
 import { withoutMode } from './mode.ts';
@@ -39,10 +42,29 @@ function wantsJson(words: readonly string[]): boolean {
   return isFormat || words.some((word) => ['--json', '--format=json', '--format=ndjson'].includes(word));
 }
 
+/**
+ * Node gives terminals their settings back at exit, and ends with a core dump where one has been hung up meanwhile. So
+ * those are closed before.
+ */
+function closeHungUp(terminals: readonly number[]): void {
+  process.on('exit', () => {
+    for (const descriptor of terminals) {
+      try {
+        if (!isatty(descriptor)) closeSync(descriptor);
+      } catch (error) {
+        if (errnoOf(error) !== 'EBADF') throw error;
+      }
+    }
+  });
+}
+
+const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor));
+closeHungUp(terminals);
 const argv = process.argv.slice(2);
-// A reader that has enough (`orch logs | head`) is no fault.
+// A reader that has enough (`orch logs | head`) is no fault, and a terminal that is hung up is an interruption.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? 0 : 70);
+  const isHungUp = error.code === 'EIO' && terminals.includes(1);
+  process.exit(error.code === 'EPIPE' ? 0 : isHungUp ? 130 : 70);
 });
 main(argv).then(
   (code) => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
 import { lineMask } from '../protocol/mask.ts';
-import { escapeControls, jsonLine } from '../protocol/text.ts';
+import { escapeControls, jsonLine, spellControls } from '../protocol/text.ts';
 import type { Screen } from './render.ts';
 
 /**
@@ -54,6 +54,11 @@ const SEQUENCE =
 export function withoutSequences(text: string): string {
   return text.includes('\u001b') || text.includes('\u009b') ? text.replace(SEQUENCE, '') : text;
 }
+
+/** What begins a sequence that is not over, and may go on in the next line: a pipe mostly ends in a terminal, too. */
+const BEGINNING = /[\u001b\u0080-\u009f]/g;
+
+const forPipe = (text: string): string => withoutSequences(text).replace(BEGINNING, spellControls);
 
 /** A piece of a line; `ends` is false where more of the same line may follow. */
 type Piece = { text: string; ends: boolean };
@@ -126,8 +131,8 @@ export function textSink(
   const self = {};
   let painted = false;
   const shown = ({ text, ends }: Piece): string => {
-    const masked = mask(text);
-    const safe = screen.width === null ? withoutSequences(masked) : harmless(masked, screen.color);
+    // In a pipe, masked after it: a colour in the middle of a secret must not bring it through.
+    const safe = screen.width === null ? mask(forPipe(text)) : harmless(mask(text), screen.color);
     const isPainted = safe.includes('\u001b');
     painted ||= isPainted;
     const lead = sheet.owner === self ? '' : `${sheet.owner === null ? '' : '\n'}${prefix}`;

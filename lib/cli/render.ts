@@ -1,6 +1,7 @@
 import { styleText } from 'node:util';
 import type { StatusList } from '../orchestrate/poll.ts';
 import type { Verdict, WorkstreamStatus } from '../orchestrate/verdict.ts';
+import { maskSecrets } from '../protocol/mask.ts';
 import { cutText, escapeControls } from '../protocol/text.ts';
 import { type Cell, type Column, cutCells, tableLines, wrapCells } from './table.ts';
 
@@ -69,9 +70,12 @@ function statusText({ status, verdict }: Pick<WorkstreamStatus, 'status' | 'verd
     : `${verdict} (${cutCells(escapeControls(cutText(status, SHOWN_BYTES)), WORD_MAX)})`;
 }
 
+/** On one line, secrets masked: a reason may quote what a tool printed. */
+const harmless = (text: string): string => escapeControls(maskSecrets(cutText(text, SHOWN_BYTES)));
+
 /** What it is at, or why it is not. */
 function nowText({ current_task, reason }: Pick<WorkstreamStatus, 'current_task' | 'reason'>): string {
-  return escapeControls(cutText(current_task ?? reason?.message ?? '', SHOWN_BYTES));
+  return harmless(current_task ?? reason?.message ?? '');
 }
 
 function rowOf(
@@ -97,11 +101,10 @@ function noteLines(status: WorkstreamStatus, screen: Screen, paint: ReturnType<t
   const messages = [...new Set([reason?.message, evidence])].filter((text) => typeof text === 'string');
   if (messages.length === 0) return [];
   const width = screen.width ?? Number.POSITIVE_INFINITY;
-  const shown = messages.map((message) => cutText(message, SHOWN_BYTES)).join('; ');
-  const text = escapeControls(`${workstream} ${verdict}: ${shown}`);
+  const text = `${escapeControls(workstream)} ${verdict}: ${messages.map(harmless).join('; ')}`;
   const lines = wrapCells(text, width, '  ');
   if (reason?.hint == null) return lines;
-  const hints = wrapCells(escapeControls(cutText(reason.hint, SHOWN_BYTES)), width, '  ', '  ');
+  const hints = wrapCells(harmless(reason.hint), width, '  ', '  ');
   return [...lines, ...hints.map(paint('gray'))];
 }
 

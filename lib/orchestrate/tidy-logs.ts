@@ -12,11 +12,20 @@ import type { World } from './world.ts';
 /** How large logs may grow in the run at hand. */
 const logLimitsOf = ({ plan }: Pick<World, 'plan'>): LogLimits => plan?.options.logs ?? DEFAULT_LOG_LIMITS;
 
-/** True where somebody may still write: a live worker, what one left running, or what nobody can judge. */
+/** True where somebody may still write: a live worker, what one left running, or what nobody can judge. And for the logs of foreign programs. */
 function mayWrite({ byId }: Pick<World, 'byId'>, id: string): boolean {
   const view = byId.get(id);
   if (view === undefined) return false;
+  // A program of somebody else says nothing of how it writes its log, nor how it names it.
+  if (view.read.kind === 'foreign') return true;
   return view.liveWorker !== null || view.leftovers.length > 0 || (view.liveness ?? 'dead') !== 'dead';
+}
+
+/** True for the logs that orch itself opened: a program of somebody else need not append, and a cut would hurt it. */
+function isOwn({ byId }: Pick<World, 'byId'>, id: string | null): boolean {
+  const view = id === null ? undefined : byId.get(id);
+  if (view === undefined) return false;
+  return view.read.kind === 'record' || (view.planned !== null && view.read.kind !== 'foreign');
 }
 
 /** What is removed so that all logs together are within their bound. */
@@ -39,7 +48,8 @@ export async function tidyLogs(world: World, actor: Actor): Promise<void> {
     const lock = id === null ? logsLockPath(root) : logLockPath(root, id);
     if (isPrepared && partOf !== null) await settleIfCutOff(partOf, lock);
     // A live worker rotates long before that.
-    const isLarge = partOf === null && size > limits.maxBytes && /\.(log|err)$/.test(name);
+    const isLarge =
+      isOwn(world, id) && partOf === null && size > limits.maxBytes && /\.(log|err)$/.test(name);
     if (isLarge || path === own) tell(root, actor, id, await rotateIfDue(path, lock, limits));
   }
   tell(root, actor, null, await moveAsideIfDue(eventsPath(root), logsLockPath(root), limits));

@@ -91,11 +91,24 @@ export function baseOf(beside: Beside, log: number): number {
   return holdsStill(log, prepared, base) ? base : prepared.end;
 }
 
-const BLOCK_BYTES = 64 * 1024;
+/** The last answer for each log, and of what: as long as nobody settles it, every block that is read asks again. */
+const answers = new Map<string, { of: string; holds: boolean }>();
 
 /** True if the log still holds what was copied into `part`. */
 function holdsStill(log: number, part: LogPart, base: number): boolean {
-  if (fstatSync(log).size < part.end - base) return false;
+  const { dev, ino, size, mtimeMs } = fstatSync(log);
+  if (size < part.end - base) return false;
+  const of = [part.size, base, dev, ino, size, mtimeMs].join(' ');
+  const known = answers.get(part.path);
+  if (known?.of === of) return known.holds;
+  const holds = holdsSame(log, part, base);
+  answers.set(part.path, { of, holds });
+  return holds;
+}
+
+const BLOCK_BYTES = 64 * 1024;
+
+function holdsSame(log: number, part: LogPart, base: number): boolean {
   const copy = openRegular(part.path);
   // Whoever rotates has gone on meanwhile; the reader looks again.
   if (copy === null) return false;
@@ -113,6 +126,9 @@ function holdsStill(log: number, part: LogPart, base: number): boolean {
     closeSync(copy);
   }
 }
+
+/** The prepared part of each log that outlasted its moment: whoever made it died. */
+const cutOff = new Map<string, string>();
 
 const LOOKS_MAX = 200;
 const LOOK_PAUSE_MS = 1;
@@ -132,7 +148,9 @@ function atOneMoment<T>(path: string, look: (beside: Beside, log: number | null)
     const log = openRegular(path);
     try {
       // Prepared is a matter of microseconds, unless its maker died.
-      const isSettled = before.prepared === null || looks >= LOOKS_MAX / 4;
+      const prepared = before.prepared?.path ?? null;
+      if (prepared !== null && looks >= LOOKS_MAX / 4) cutOff.set(path, prepared);
+      const isSettled = prepared === null || prepared === cutOff.get(path);
       const seen = isSettled ? look(before, log) : null;
       if (isSettled && (sameParts(before, partsBeside(path)) || looks >= LOOKS_MAX)) return seen as T;
     } finally {

@@ -83,6 +83,14 @@ async function rotate(path: string, limits: LogLimits): Promise<Rotated> {
  * @throws OrchError IO, UNSAFE_FOLDER.
  */
 function settleRotation(path: string): void {
+  try {
+    settlePrepared(path);
+  } catch (error) {
+    throw asWriteFault(path, error);
+  }
+}
+
+function settlePrepared(path: string): void {
   const beside = partsBeside(path);
   const { prepared } = beside;
   if (prepared === null) return;
@@ -120,6 +128,10 @@ async function moveOut(path: string, log: number, limits: LogLimits): Promise<st
     // Nothing waits from here on.
     finish(path, log, copy.fd, { base, from, at, maxBytes: most });
     return [...removed, ...dropParts(path, limits.keep)];
+  } catch (error) {
+    // On a full disk a half copy must not take what the work needs. Under another name it is complete by now.
+    rmSync(copying, { force: true });
+    throw error;
   } finally {
     await copy.close();
   }

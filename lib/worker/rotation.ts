@@ -1,5 +1,5 @@
 import { fstatSync } from 'node:fs';
-import { codedFault, messageOf, OrchError } from '../errors.ts';
+import { messageOf } from '../errors.ts';
 import { logLockPath } from '../protocol/layout.ts';
 import { type LogLimits, rotatesAt } from '../protocol/log-parts.ts';
 import { type Actor, audit } from '../store/events.ts';
@@ -28,13 +28,13 @@ export function keepLogsBounded(
 ): { end(): Promise<void> } {
   let restUntil = 0;
   let work: Promise<void> | null = null;
+  const rest = (error: unknown): void => {
+    restUntil = performance.now() + REST_MS;
+    process.stderr.write(`orch: the log could not be rotated: ${messageOf(error)}\n`);
+  };
   const begin = (task: () => Promise<void>): void => {
     work = task()
-      .catch((error: unknown) => {
-        restUntil = performance.now() + REST_MS;
-        process.stderr.write(`orch: the log could not be rotated: ${messageOf(error)}\n`);
-        if (!(codedFault(error) instanceof OrchError)) throw error;
-      })
+      .catch(rest)
       .finally(() => {
         work = null;
       });
@@ -54,8 +54,12 @@ export function keepLogsBounded(
   };
   const look = (): void => {
     if (work !== null || performance.now() < restUntil) return;
-    for (const { descriptor } of STREAMS) emptyIfDeleted(descriptor, limits);
-    if (STREAMS.some(({ descriptor }) => fstatSync(descriptor).size >= rotatesAt(limits))) begin(rotateAll);
+    try {
+      for (const { descriptor } of STREAMS) emptyIfDeleted(descriptor, limits);
+      if (STREAMS.some(({ descriptor }) => fstatSync(descriptor).size >= rotatesAt(limits))) begin(rotateAll);
+    } catch (error) {
+      rest(error);
+    }
   };
   begin(async () => {
     for (const { stream } of STREAMS) await settleIfCutOff(logPath(root, id, stream), logLockPath(root, id));

@@ -54,6 +54,10 @@ it('says its commands, whatever they hold, and nothing else is one', () => {
   );
 });
 
+it('masks secrets in a cell', () => {
+  expect(markdownText('said sk-ant-abcdefghijklmnop1234567890')).not.toContain('abcdefghijklmnop');
+});
+
 it('leaves no markup in a cell', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (value) => {

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ageText, changeLine, renderStatus } from '../../lib/cli/render.ts';
-import { harmless, withoutSequences } from '../../lib/cli/render-log.ts';
+import { harmless, textSink, withoutSequences } from '../../lib/cli/render-log.ts';
 import { cells, cutCells, wrapCells } from '../../lib/cli/table.ts';
 import { pollStatus } from '../../lib/orchestrate/poll.ts';
 import { recordPath } from '../../lib/protocol/layout.ts';
@@ -127,6 +127,22 @@ describe('texts', () => {
       withoutSequences(unit.repeat(300_000));
       expect(performance.now() - begun).toBeLessThan(5_000);
     }
+  });
+
+  it('lets no beginning of a sequence, and no secret behind a colour, through a pipe', async () => {
+    const shown: string[] = [];
+    const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+      shown.push(String(text));
+      return true;
+    });
+    const sink = textSink({ width: null, color: false }, new AbortController().signal);
+    await sink.write(
+      Buffer.from('\u001b]0;ow\nned\u0007\u001b[2\nJ\u009b\nsk-ant-\u001b[31mabcdefghijklmnop1234567890\n'),
+    );
+    await sink.end();
+    write.mockRestore();
+    expect(shown.join('')).not.toMatch(/[\u001b\u0080-\u009f]|klmnop/);
+    expect(shown.join('')).toContain('\\u001b]0;ow\nned');
   });
 
   it('knows which id a person meant', () => {

@@ -7,6 +7,7 @@ import { readAsRunner } from '../rig/runner.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
+const SECRET = 'sk-ant-abcdefghijklmnop1234567890';
 const HOSTILE = {
   workstreams: [
     {
@@ -14,7 +15,7 @@ const HOSTILE = {
       title: '::error::title | <img src=x>',
       tasks: [
         {
-          run: `printf '::error::forged\\n  ::set-env name=X::y\\n##[add-mask]x\\nplain\\n'; echo '::warning::forged' >&2; : '::error::of the task ##[error]x'; exit 7`,
+          run: `printf '::error::forged\\n  ::set-env name=X::y\\n##[add-mask]x\\nplain\\n'; echo '::warning::forged' >&2; : ${SECRET} '::error::of the task ##[error]x'; exit 7`,
         },
       ],
     },
@@ -53,6 +54,8 @@ describe.each([['run'], ['run', '--detached', '--wait']])('orch %s %s %s in GitH
     expect(summary.split('\n').filter((line) => line.startsWith('| '))).toHaveLength(5);
     expect(summary).toMatch(/^### orch: 1 of 3 completed\n/);
     expect(summary).not.toMatch(/<|##\[|::/);
+    expect(`${stdout}${stderr}${summary}`).not.toContain(SECRET);
+    expect((await rig.orch(['status'])).stdout).not.toContain(SECRET);
   });
 });
 

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { completed, putRecord } from '../cli/rig.ts';
 import { type Rig, until } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
 
@@ -50,8 +51,11 @@ it('an orchestrator rotates for a worker that is dead or stands still, and keeps
   );
   await rig.orch(['launch']);
   await until(() => rig.status('A') === 'running', { what: 'A to run' });
-  rig.write('.status/old.json', '{"status": "completed"}');
-  rig.write('.logs/old.log', 'x'.repeat(100_000));
+  // Of an earlier run, and of a program of somebody else.
+  await putRecord(rig.root, 'old', completed);
+  rig.write('.status/theirs.json', '{"status": "completed"}');
+  for (const name of ['theirs.log', 'theirs.log.0-90000', 'old.log'])
+    rig.write(`.logs/${name}`, 'x'.repeat(100_000));
   await until(() => logs(rig).some((name) => name.startsWith('old.log.')), {
     what: 'the log of old to be rotated',
   });
@@ -67,6 +71,12 @@ it('an orchestrator rotates for a worker that is dead or stands still, and keeps
   );
   const given = rig.events().filter(({ event, workstream }) => event === 'remove' && workstream === 'old');
   expect(given.some(({ why }) => String(why).includes('max_total'))).toBe(true);
+  expect((await rig.orch(['reap'])).code).toBe(0);
+  expect(logs(rig).filter((name) => name.startsWith('theirs.'))).toEqual([
+    'theirs.log',
+    'theirs.log.0-90000',
+  ]);
+  for (const name of ['theirs.log', 'theirs.log.0-90000']) expect(sizeOf(rig, name)).toBe(100_000);
   writeFileSync(join(rig.aside, 'go'), '');
   await rig.orch(['wait']);
 });

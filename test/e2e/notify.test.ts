@@ -167,6 +167,10 @@ it('tells once more what an orchestrator did not live to tell, and no more than 
     signal(watcher.pid, 'SIGKILL');
     await watcher.finished;
   }
+  // The second has no successor that tells it again, and is ended all the same.
+  await until(() => pids().every((pid) => !isAlive(pid)), {
+    what: 'the commands that were left to be ended',
+  });
   rig.write(`../${rig.root.split('/').at(-1)}.aside/go`, '');
   expect((await rig.orch(['reattach'])).code).toBe(1);
   expect(pids()).toHaveLength(2);

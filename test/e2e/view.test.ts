@@ -218,6 +218,34 @@ describe.skipIf(missing !== null)('the live view', () => {
     await terminal.sees((lines) => lines.includes('code 0'), 'the exit code');
   });
 
+  it('stays where it is at Ctrl+Z where no shell could continue it', async () => {
+    const place = await oldRun();
+    const terminal = openTerminal(place, { shell: ['sh', '-c', 'exec $ORCH status --watch'] });
+    await terminal.sees((lines) => stateOf(lines, 'alpha') === 'completed', 'the view');
+    terminal.press('C-z');
+    terminal.press('j');
+    await terminal.sees((lines) => selectedOf(lines) === 'gamma', 'a key to be heard');
+    terminal.press('q');
+    await until(() => terminal.ask('pane_dead_status') === '0', { what: 'the view to end' });
+  });
+
+  it.each([['run'], ['reattach']])(
+    'of %s ends as interrupted when its terminal is hung up',
+    async (command) => {
+      const rig = rigOf(PLAN);
+      if (command === 'reattach') await rig.orch(['launch']);
+      const program = `trap : HUP; sh -c 'echo $$ > ${rig.aside}/pid; exec $ORCH ${command}'; echo $? > ${rig.aside}/code`;
+      const terminal = openTerminal(rig, { shell: ['sh', '-c', program] });
+      await terminal.sees((lines) => stateOf(lines, 'beta') === 'running', 'the view');
+      const view = pidOf(rig);
+    terminal.end();
+    // A shell that dies of it passes it on.
+    process.kill(view, 'SIGHUP');
+      expect(await codeOf(rig)).toBe(130);
+      expect(rig.status('beta')).toBe(command === 'run' ? 'stopped' : 'running');
+    },
+  );
+
   it.each([
     ['bash', 'SIGKILL'],
     ['sh', 'SIGKILL'],

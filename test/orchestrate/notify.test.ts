@@ -111,6 +111,16 @@ it('makes one message of a hundred failures', () => {
   expect(Buffer.byteLength(JSON.stringify(message))).toBeLessThan(16_384);
 });
 
+it('masks what looks like a secret: a message leaves the machine', () => {
+  const secret = 'sk-ant-abcdefghijklmnop1234567890';
+  const bad = { code: 'error', message: `the tool said ${secret}`, hint: null };
+  const sights = [sight('A', 'failed', { reason: bad })];
+  const message = messageOfOccasions('/r', 'run', 'failed', occasionsOf(sights, 'run', false), sights);
+  for (const shape of ['json', 'slack', 'ntfy'] as const)
+    expect(JSON.stringify(requestOf(message, shape))).not.toContain(secret);
+  expect(message.text).toContain('the tool said sk-ant-');
+});
+
 it('lets no text of a workstream become a header, a mention or a link', () => {
   const bad = { code: 'error', message: '<!channel> <https://x|y>\r\nPriority: 5 \u001b[2J', hint: null };
   const sights = [sight('A', 'failed', { reason: bad })];

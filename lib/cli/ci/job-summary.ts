@@ -1,13 +1,14 @@
 import type { StatusList } from '../../orchestrate/poll.ts';
 import type { WorkstreamStatus } from '../../orchestrate/verdict.ts';
+import { maskSecrets } from '../../protocol/mask.ts';
 import { cutText, escapeControls } from '../../protocol/text.ts';
 
 const ROWS_MAX = 200;
 const CELL_BYTES = 300;
 
-/** Text in a table of Markdown: each character that could be markup as an entity, so that it is shown and no more. */
+/** Text in a table of Markdown: secrets masked, each character that could be markup as an entity, so that it is shown and no more. */
 export function markdownText(text: string): string {
-  return escapeControls(cutText(text, CELL_BYTES)).replace(
+  return escapeControls(cutText(maskSecrets(text), CELL_BYTES)).replace(
     /[^A-Za-z0-9 ,/\u00a0-\u{10ffff}]/gu,
     (character) => `&#${character.codePointAt(0)};`,
   );

@@ -2,6 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { messageOf } from '../../errors.ts';
 import type { StatusList } from '../../orchestrate/poll.ts';
 import type { WorkstreamStatus } from '../../orchestrate/verdict.ts';
+import { maskSecrets } from '../../protocol/mask.ts';
 import { escapeControls } from '../../protocol/text.ts';
 import { readTail } from '../log-tail.ts';
 import { ciOf } from './environment.ts';
@@ -85,7 +86,7 @@ function annotate(workflow: Workflow, { workstream, verdict, reason }: Workstrea
   if (DONE.has(verdict)) return;
   const hint = reason?.hint ?? null;
   const text = `${reason?.message ?? `it is ${verdict}`}${hint === null ? '' : `\n${hint}`}`;
-  const lines = text.split('\n').map(escapeControls).join('\n');
+  const lines = maskSecrets(text).split('\n').map(escapeControls).join('\n');
   const title = escapeControls(`${workstream} ${verdict}`);
   workflow.command(ERRORS.has(verdict) ? 'error' : 'warning', { title }, lines);
 }

@@ -94,7 +94,9 @@ export function openTerminal({ onKey, onResize, onGone, onNote }: Listeners): Te
     before = null;
     onResize();
   };
+  let isSuspended = false;
   const continued = (): void => {
+    isSuspended = false;
     setRaw(true);
     if (!line.isBusy()) line.write(scrollAway(stdout.rows));
     resized();
@@ -126,7 +128,12 @@ export function openTerminal({ onKey, onResize, onGone, onNote }: Listeners): Te
       line.write(wipe());
       setRaw(false);
       // The group, as the kernel would: a program that started this one, such as npm, waits with it.
+      isSuspended = true;
       process.kill(0, 'SIGTSTP');
+      // Where no shell could continue it (the first program of a terminal), the kernel stops nobody.
+      setImmediate(() => {
+        if (isSuspended && isOpen) continued();
+      });
     },
     close() {
       stdin.off('keypress', keypress);

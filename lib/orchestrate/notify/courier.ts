@@ -50,16 +50,22 @@ export function makeCourier(root: string, actor: Actor, onIdle: () => void): Cou
   };
   let waiting: Due[] = [];
   let sending: Promise<void> | null = null;
+  let isTidy = false;
+  const attempt = async (task: () => Promise<void>): Promise<void> => {
+    try {
+      await task();
+    } catch (error) {
+      // Whatever it was, it is no reason to end an orchestrator.
+      office.complain('notify', messageOf(error));
+    }
+  };
   const work = async (): Promise<void> => {
+    if (!isTidy) await attempt(() => endLeft(office));
+    isTidy = true;
     while (waiting.length > 0 && !closing.signal.aborted) {
       const batch = waiting;
       waiting = [];
-      try {
-        await sendBatch(office, batch);
-      } catch (error) {
-        // Whatever it was, it is no reason to end an orchestrator.
-        office.complain('notify', messageOf(error));
-      }
+      await attempt(() => sendBatch(office, batch));
     }
     sending = null;
     onIdle();
@@ -68,7 +74,7 @@ export function makeCourier(root: string, actor: Actor, onIdle: () => void): Cou
     consider(world) {
       if (closing.signal.aborted) return;
       waiting.push(...dueIn(office, world));
-      if (waiting.length > 0) sending ??= work();
+      if (waiting.length > 0 || (!isTidy && (memory?.left.length ?? 0) > 0)) sending ??= work();
     },
     isIdle: () => sending === null,
     async close() {
@@ -91,14 +97,17 @@ function dueIn({ memory }: Office, world: World): Due[] {
   return due.map((occasion) => ({ occasion, world, plan }));
 }
 
+/** Ends what an orchestrator before did not live to end, whether or not it is told once more. */
+async function endLeft(office: Office): Promise<void> {
+  const memory = office.memory();
+  if (memory.left.length === 0) return;
+  const { endBatch } = await import('./send-command.ts');
+  for (const mark of memory.left) await endBatch(office, mark);
+  await memory.noteEnded();
+}
+
 async function sendBatch(office: Office, batch: readonly Due[]): Promise<void> {
   const memory = office.memory();
-  const marks = new Set(batch.map(({ occasion }) => memory.markLeftBy(occasion.key)));
-  for (const mark of marks) {
-    if (mark === null) continue;
-    const { endBatch } = await import('./send-command.ts');
-    await endBatch(office, mark);
-  }
   const mark = createToken();
   await memory.note(occasionsIn(batch), mark, 'sending');
   const sent = await Promise.all(NOTIFY_EVENTS.map((event) => sendEvent(office, event, batch, mark)));

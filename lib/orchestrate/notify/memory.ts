@@ -5,8 +5,10 @@ import type { Occasion } from './due.ts';
 export type NotifyMemory = {
   /** Keys that are not to be told (again). */
   known: Set<string>;
-  /** The mark of the commands that an orchestrator began to tell this and did not live to say more; else null. */
-  markLeftBy(key: string): string | null;
+  /** Marks of the commands that orchestrators before began and did not live to say more of. */
+  left: readonly string[];
+  /** Writes down that nothing of them is left, where they are not to be told again. */
+  noteEnded(): Promise<void>;
   /** Writes down what becomes of them. */
   note(occasions: readonly Occasion[], mark: string, state: Notified['state']): Promise<void>;
 };
@@ -16,12 +18,15 @@ const TRIES_MAX = 2;
 
 export function recallNotified(root: string): NotifyMemory {
   const remembered = new Map(readNotified(root).map((one) => [one.key, one]));
+  const isLeft = ({ state }: Notified): boolean => state === 'sending';
   const isOver = ({ state, tries }: Notified): boolean => state !== 'sending' || tries >= TRIES_MAX;
   return {
     known: new Set([...remembered.values()].filter(isOver).map(({ key }) => key)),
-    markLeftBy(key) {
-      const before = remembered.get(key);
-      return before?.state === 'sending' ? before.mark : null;
+    left: [...new Set([...remembered.values()].filter(isLeft).map(({ mark }) => mark))],
+    async noteEnded() {
+      const over = [...remembered.values()].filter((one) => isLeft(one) && isOver(one));
+      for (const one of over) remembered.set(one.key, { ...one, state: 'failed' });
+      if (over.length > 0) await writeNotified(root, [...remembered.values()]);
     },
     async note(occasions, mark, state) {
       for (const { key, event } of occasions) {

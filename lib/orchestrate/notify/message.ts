@@ -1,3 +1,4 @@
+import { maskSecrets } from '../../protocol/mask.ts';
 import type { NotifyEvent, NotifyMessage, WebhookShape } from '../../protocol/notify.ts';
 import { cutText, escapeControls } from '../../protocol/text.ts';
 import type { Occasion, Sight } from './due.ts';
@@ -6,7 +7,8 @@ const LISTED = 20;
 const TITLED = 3;
 const TEXT_BYTES = 2_048;
 
-const plain = (text: string): string => escapeControls(cutText(text, 300));
+/** It leaves this machine: on one line, secrets masked. */
+const plain = (text: string): string => escapeControls(cutText(maskSecrets(text), 300));
 
 /** One message for all that is to be told of one event: a hundred failures at once are one message. */
 export function messageOfOccasions(
