@@ -112,6 +112,17 @@ describe('a frame', () => {
     expect(head(39)).toEqual(expect.arrayContaining(['WORKSTREAM', 'STATE', 'PROGRESS']));
   });
 
+  it('cuts a long id before it cuts how many tasks are done', () => {
+    const ids = ['ws-04-refactor-of-the-settings', 'ws-22-tasks-by-the-hundred', 'ws-99'];
+    const progress = ['1/2', '9/120', 'strange'];
+    const glance = glanceOf(ids.map((id, at) => statusOf(id, { progress: progress[at] ?? null })));
+    for (const columns of [39, 79]) {
+      const shown = frameOf(glance, FIRST, { ...PLAIN, columns }).lines.join('\n');
+      expect(shown).toMatch(/ws-04.* 1\/2( |$)/m);
+      expect(shown).toMatch(/ws-22.* 9\/120( |$)/m);
+    }
+  });
+
   it('shows the reason of what is not as it should be, and what is wrong with the whole', () => {
     const reason = { code: 'x', message: 'tests failed', hint: 'Look at the log.' };
     const glance = glanceOf([statusOf('A', { verdict: 'failed', alive: false, current_task: null, reason })]);

@@ -23,11 +23,20 @@ type Paint = ReturnType<typeof painter>;
 
 /** A column, and what it shows; without `has` it is there even where it says nothing. */
 type Show = Column & {
+  /** In place of `least`, where it takes all rows to tell: a count that is cut says nothing. */
+  leastOf?: (context: Context) => number;
   has?: (status: WorkstreamStatus) => boolean;
   cell: (status: WorkstreamStatus, context: Context) => Cell;
 };
 
-type Context = { glance: Glance; canvas: Canvas; selected: string | null; paint: Paint; idWidth: number };
+type Context = {
+  glance: Glance;
+  canvas: Canvas;
+  selected: string | null;
+  paint: Paint;
+  idWidth: number;
+  countWidth: number;
+};
 
 /** A foreign program's texts may be as long as its record. */
 const TEXT_BYTES = 1_024;
@@ -70,14 +79,14 @@ const COLUMNS: readonly Show[] = [
   {
     title: 'PROGRESS',
     least: BAR_NARROW + 4,
+    leastOf: ({ countWidth }) => BAR_NARROW + 1 + countWidth,
     drop: 8,
-    cell: (status, { canvas }) => {
+    cell: (status, { canvas, countWidth }) => {
       const progress = progressOf(status);
       if (progress === null) return { text: cutCells(shown(status.progress ?? '-'), WORD_MAX) };
       const width = canvas.columns >= WIDE ? BAR_WIDE : BAR_NARROW;
-      return {
-        text: `${barOf(progress, width, canvas.unicode)} ${`${progress.done}/${progress.total}`.padEnd(5)}`,
-      };
+      const count = `${progress.done}/${progress.total}`.padEnd(countWidth);
+      return { text: `${barOf(progress, width, canvas.unicode)} ${count}` };
     },
   },
   {
@@ -130,6 +139,12 @@ function nowText({ verdict, current_task, reason, alive }: WorkstreamStatus): st
   return shown(reason?.message ?? current_task ?? '');
 }
 
+/** Of `12/12`, so that the column is as wide at the end as in the beginning. */
+function countWidthOf(status: WorkstreamStatus): number {
+  const progress = progressOf(status);
+  return progress === null ? 0 : `${progress.total}/${progress.total}`.length;
+}
+
 /** The head of the table, and a line for each of the workstreams from `from` on for which there is `room`. */
 export function rowLines(
   glance: Glance,
@@ -141,10 +156,12 @@ export function rowLines(
   const { workstreams } = glance.list;
   const columns = COLUMNS.filter(({ has }) => has === undefined || workstreams.some(has));
   const idWidth = Math.max(0, ...workstreams.map(({ workstream }) => cells(workstream)));
-  const context = { glance, canvas, selected, paint, idWidth };
+  const countWidth = Math.max(0, ...workstreams.map(countWidthOf));
+  const context = { glance, canvas, selected, paint, idWidth, countWidth };
   const seen = workstreams.slice(window.from, window.from + window.room);
   const table = seen.map((status) => columns.map(({ cell }) => cell(status, context)));
-  const [head = '', ...rows] = tableLines(columns, table, canvas.columns, paint('bold'));
+  const bounded = columns.map((column) => ({ ...column, least: column.leastOf?.(context) ?? column.least }));
+  const [head = '', ...rows] = tableLines(bounded, table, canvas.columns, paint('bold'));
   return { head, rows };
 }
 
