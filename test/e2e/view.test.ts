@@ -238,9 +238,9 @@ describe.skipIf(missing !== null)('the live view', () => {
       const terminal = openTerminal(rig, { shell: ['sh', '-c', program] });
       await terminal.sees((lines) => stateOf(lines, 'beta') === 'running', 'the view');
       const view = pidOf(rig);
-    terminal.end();
-    // A shell that dies of it passes it on.
-    process.kill(view, 'SIGHUP');
+      terminal.end();
+      // A shell that dies of it passes it on.
+      process.kill(view, 'SIGHUP');
       expect(await codeOf(rig)).toBe(130);
       expect(rig.status('beta')).toBe(command === 'run' ? 'stopped' : 'running');
     },
