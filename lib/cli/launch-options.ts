@@ -41,13 +41,17 @@ export function launchOptions(yargs: Argv<GlobalOptions>): Argv<GlobalOptions> {
     .option('timeout', {
       type: 'string',
       defaultDescription: '8h',
-      describe: 'For one attempt of a workstream',
+      describe: 'The most that one attempt of a workstream may take',
     })
-    .option('task-timeout', { type: 'string', defaultDescription: '2h', describe: 'For one task' })
+    .option('task-timeout', {
+      type: 'string',
+      defaultDescription: '2h',
+      describe: 'The most that one task may take',
+    })
     .option('stall-timeout', {
       type: 'string',
       defaultDescription: '30m',
-      describe: 'Without output and CPU use',
+      describe: 'The most that a tool may be without output and CPU use',
     })
     .option('restart', {
       type: 'number',

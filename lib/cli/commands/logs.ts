@@ -39,7 +39,11 @@ export const verb: Verb<LogsArgs> = {
         requiresArg: true,
         describe: 'Only the last N lines of each',
       })
-      .option('stderr', { type: 'boolean', default: false, describe: 'What went to stderr' })
+      .option('stderr', {
+        type: 'boolean',
+        default: false,
+        describe: 'What went to stderr, in place of stdout',
+      })
       .option('attempt', { type: 'number', requiresArg: true, describe: 'Only what attempt N wrote' })
       .option('raw', {
         type: 'boolean',

@@ -20,7 +20,7 @@ export const verb: Verb<Args> = {
       })
       .option('older-than', {
         type: 'string',
-        describe: 'Also logs, history and records of merged or unplanned workstreams',
+        describe: 'With an age such as 7d: also logs and records of merged or unplanned workstreams',
       })
       .example('$0 reap --dry-run', 'see what would be cleaned, and why')
       .example('$0 reap --older-than 7d', 'old logs and records too') as never,

@@ -71,7 +71,11 @@ export const verb: Verb<StatusArgs> = {
   builder: (yargs) =>
     yargs
       .positional('id', { type: 'string', array: true, describe: 'Only these workstreams' })
-      .option('watch', { type: 'boolean', default: false, describe: 'Redraw on each change, until Ctrl+C' })
+      .option('watch', {
+        type: 'boolean',
+        default: false,
+        describe: 'The live view, until q or Ctrl+C; piped, each change',
+      })
       .option('format', {
         type: 'string',
         requiresArg: true,

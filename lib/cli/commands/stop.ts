@@ -37,7 +37,7 @@ export const verb: Verb<Args> = {
       .option('grace', {
         type: 'string',
         defaultDescription: '10s',
-        describe: 'Before the whole tree is killed',
+        describe: 'How long it may take until the whole tree is killed',
       })
       .option('presume-dead', {
         type: 'boolean',
