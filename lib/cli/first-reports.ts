@@ -42,7 +42,8 @@ export async function firstReports(
     const waiting = mine.length - begun.length - lacking.length;
     const kept = records.length - mine.length;
     if (kept > 0) process.stdout.write(`${kept} had completed before and are kept.\n`);
-    if (waiting > 0) process.stdout.write(`${waiting} more wait for their turn.\n`);
+    if (waiting > 0)
+      process.stdout.write(`${waiting} more ${waiting === 1 ? 'waits for its' : 'wait for their'} turn.\n`);
     process.stdout.write('You may close this terminal. `orch status` polls, `orch reattach` watches.\n');
   }
   return failed.length + lacking.length > 0 ? 1 : 0;

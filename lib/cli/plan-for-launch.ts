@@ -2,9 +2,8 @@ import { OrchError } from '../errors.ts';
 import { type Fault, formatFaults } from '../plan/fault.ts';
 import { readPlan } from '../plan/read.ts';
 import type { PlannedWorkstream, PlanOptions } from '../protocol/plan.ts';
-import { unusableTools } from '../tools/usable.ts';
 import { earlierWork } from './earlier-work.ts';
-import { toolSources } from './tool-sources.ts';
+import { unusableFromHere } from './tool-sources.ts';
 import { warn } from './warn.ts';
 
 export type Selection = {
@@ -37,7 +36,7 @@ export async function planForLaunch(root: string, selection: Selection): Promise
     warnings.filter(({ code }) => code !== 'outside_scope'),
     selection.json ?? false,
   );
-  const [unusable] = unusableTools(workstreams, selection.tool, toolSources(selection.config));
+  const [unusable] = unusableFromHere(workstreams, selection.tool, selection.config);
   if (unusable !== undefined) throw new OrchError('NO_TOOL', unusable.message, { hint: unusable.hint });
   return workstreams;
 }

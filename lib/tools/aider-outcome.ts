@@ -17,6 +17,8 @@ const STATUS: Readonly<Record<string, number>> = {
   ContextWindowExceededError: 413,
 };
 const API_ERROR = /^> litellm\.(?<name>\w+): /;
+/** Names of classes before what the provider said: where there is room for a few words, they are none of them. */
+const CLASSES = /^litellm\.\w+: (?:\w+(?:Error|Exception)(?:: | - ))*/;
 /** Said of a line that aider prints again and again while it tries by itself. */
 const NOISE = /^> (?:Retrying in \d|https?:\/\/\S+\s*$)/;
 const REFUSED_EDIT = '> The LLM did not conform to the edit format.';
@@ -74,7 +76,7 @@ function unanswered(lines: readonly string[], end: End, usage: ToolUsage | null)
   const name = API_ERROR.exec(lines[at] ?? '')?.groups?.['name'] ?? '';
   const retryAfterSeconds = retryAfterIn(text);
   const outcome = outcomeOfProviderError({ status: STATUS[name] ?? 500, text }, retryAfterSeconds);
-  return { outcome, message: text, usage, retryAfterSeconds };
+  return { outcome, message: text.replace(CLASSES, ''), usage, retryAfterSeconds };
 }
 
 /** Cost 0 for tokens means that aider knows no price. */

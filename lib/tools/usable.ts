@@ -34,7 +34,7 @@ export function unusableTools(
       .flat()
       .find((name) => !isBuiltInTool(name) && adapterNamed(name, sources.tools) === null);
     if (unknown !== undefined)
-      return [{ source, ...unknownTool(`${source}: ${id}`, unknown, sources.tools) }];
+      return [{ source, ...unknownTool(`${source}: ${id}`, unknown, sources.tools, chain) }];
     const lacking = lists.find((names) =>
       names.every((name) => findTool(name, sources, workstream.env)?.usable !== true),
     );
@@ -50,12 +50,19 @@ export function unusableTools(
   });
 }
 
-function unknownTool(place: string, name: string, tools: ToolTable): Omit<Unusable, 'source'> {
+function unknownTool(
+  place: string,
+  name: string,
+  tools: ToolTable,
+  chain: readonly string[] | null,
+): Omit<Unusable, 'source'> {
   const known = agentNames(tools);
   const near = nearNames(name, known);
   const hint =
     near.length > 0
       ? `Did you mean ${near.join(' or ')}?`
       : `There are ${known.join(', ')}; "tools" in the config registers others.`;
-  return { message: `${place} names ${JSON.stringify(name)}, and there is no such tool`, hint };
+  // The plan has it of there; a person who looks for the name in the file finds nothing.
+  const by = chain?.includes(name) ? ' (by --tool, or "tool" in the config)' : '';
+  return { message: `${place} names ${JSON.stringify(name)}${by}, and there is no such tool`, hint };
 }

@@ -74,8 +74,9 @@ type RunStep = Extract<Step, { step: 'retry' | 'retry_with_feedback' | 'next_too
 function tell({ step, tool }: RunStep, last: BenchRun | undefined): void {
   if (last === undefined) return;
   const { outcome, turn } = last;
-  // Of work that failed its tests these are named already; the tool itself ended well.
-  const said = outcome === 'verify_failed' || turn === null || turn.message === '' ? '' : `: ${turn.message}`;
+  // Of work that failed its tests these are named already; the tool itself ended well. So it did where it changed nothing.
+  const endedWell = outcome === 'verify_failed' || outcome === 'no_change';
+  const said = endedWell || turn === null || turn.message === '' ? '' : `: ${turn.message}`;
   const why = `${last.tool}: ${outcome}${said}`;
   process.stdout.write(`orch: ${why}; ${step.replaceAll('_', ' ')}: ${tool}\n`);
 }

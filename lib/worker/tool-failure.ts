@@ -51,8 +51,9 @@ function whatEachSaid({ barred }: Bench, runs: readonly BenchRun[]): string {
 
 function phraseOf({ outcome, message, times }: Said): string {
   const often = times > 1 ? ` (${times} times)` : '';
-  // Of a failed test the test is named already.
-  const text = message === '' || outcome === 'verify_failed' ? '' : `: ${cutText(message, SAID_BYTES)}`;
+  // Of a failed test the test is named already, and who changed nothing ended well.
+  const isSaid = message === '' || outcome === 'verify_failed' || outcome === 'no_change';
+  const text = isSaid ? '' : `: ${cutText(message, SAID_BYTES)}`;
   return `${outcome}${often}${text}`;
 }
 

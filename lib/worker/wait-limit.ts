@@ -84,7 +84,8 @@ export async function waitOut(bench: Bench, limit: AccountLimit, index: number):
   const task = workstream.tasks[index];
   const { account, kind, until } = limit;
   const clock = clockOf(until);
-  const message = `account ${account}: until ${clock}`;
+  const what = kind === 'quota' ? 'the quota is used up' : 'rate limited';
+  const message = `${what} until ${clock} (account ${account})`;
   const hint =
     'It goes on by itself. Another tool, or another account, can be named in the plan or the config.';
   await reporter.progress({

@@ -151,5 +151,6 @@ describe('texts', () => {
     expect(nearNames('WS-00l', known)).toContain('WS-001');
     expect(nearNames('api', known)).toEqual(['api-layer']);
     expect(nearNames('zzzzzz', known)).toEqual([]);
+    expect(nearNames('adier', ['claude', 'aider'])).toEqual(['aider']);
   });
 });

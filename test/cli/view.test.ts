@@ -128,7 +128,7 @@ describe('a frame', () => {
     const glance = glanceOf([statusOf('A', { verdict: 'failed', alive: false, current_task: null, reason })]);
     glance.list.faults = [{ code: 'frozen', message: 'it is frozen', hint: null }];
     const shown = frameOf(glance, { ...FIRST, selected: 'A' }, PLAIN).lines.join('\n');
-    for (const part of ['✖ failed', 'tests failed', 'Look at the log.', 'it is frozen']) {
+    for (const part of ['✖ failed', 'tests failed. Look at the log.', 'it is frozen']) {
       expect(shown).toContain(part);
     }
   });

@@ -86,6 +86,22 @@ describe('orch doctor', () => {
     expect(by.get('keys')?.found).toContain('ANTHROPIC_AUTH_TOKEN');
   });
 
+  it('finds a plan that no tool can do as a launch would, and names an env_file that is not there', async () => {
+    const rig = rigOf([{ id: 'A', tasks: ['Make it better.'] }], {
+      'README.md': 'x',
+      'orch.config.yaml': 'env_file: keys.env\ntool: [llm]\n',
+      '.gitignore': 'keys.env',
+    });
+    const env = { ORCH_LLM_BASE_URL: '', ORCH_LLM_MODEL: '', ...NO_KEYS };
+    const { failed, by } = await examine(rig, { env });
+    expect(failed).toEqual(['plan']);
+    expect(by.get('plan')?.hint).toContain('keys.env is not there');
+    rig.write('keys.env', `ORCH_LLM_BASE_URL=http://127.0.0.1:9/v1\nORCH_LLM_MODEL=small\n`);
+    const mended = await examine(rig, { env });
+    expect(mended.failed).toEqual([]);
+    expect(mended.by.get('tool llm')?.found).toBe('http://127.0.0.1:9/v1, model small');
+  });
+
   it('finds a sound repository sound, changes nothing and names no value', async () => {
     const rig = rigOf(PLAN, {
       'README.md': 'x',

@@ -129,6 +129,19 @@ describe('aider', () => {
     );
   });
 
+  it.each([
+    [
+      'AuthenticationError: AuthenticationError: OpenAIException - Incorrect API key: x',
+      'Incorrect API key: x',
+    ],
+    ['RateLimitError: AnthropicException - {"type":"error"}', '{"type":"error"}'],
+    ['InternalServerError: Connection error.', 'Connection error.'],
+    ['NotFoundError: no such model', 'no such model'],
+  ])('says what the provider said, without the names of classes: %s', (words, message) => {
+    const files = { events: log(starting, exit), history: said(`litellm.${words}`) };
+    expect(aiderOutcome(end(0), files).message).toBe(message);
+  });
+
   it('tells tokens and cost of all answers, when to try again, and no cost where it knows no price', () => {
     const files = { events: log(starting, sent, starting, sent, starting, exit), history: said(...RETRIES) };
     expect(aiderOutcome(end(0), files)).toMatchObject({

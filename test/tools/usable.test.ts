@@ -55,6 +55,9 @@ describe('the tools of a plan', () => {
     const [typo] = unusableTools([workstream(['aidr', 'aider'])], null, { tools: {}, env });
     expect(typo?.message).toContain('"aidr"');
     expect(typo?.hint).toContain('aider');
+    expect(typo?.message).not.toContain('--tool');
+    const [named] = unusableTools([workstream(['aidr'])], ['aidr'], { tools: {}, env });
+    expect(named?.message).toContain('--tool');
     expect(unusableTools([workstream(null)], ['aider'], { tools: {}, env })).toEqual([]);
     expect(findTool('mine', { tools: {}, env })).toBeNull();
   });

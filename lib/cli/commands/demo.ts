@@ -55,11 +55,12 @@ export const verb: Verb<Args> = {
     say('\n');
     const result = tellEnd(list, args);
     say(`\nThe finished work is on these branches of ${dir}:\n`);
-    for (const { workstream, verdict, branch } of list.workstreams) {
-      if (verdict === 'completed')
-        say(`  ${branch}  (git -C ${dir} log --stat main..${branch})  ${workstream}\n`);
-    }
-    say(`\nLook around:  orch status --root ${dir}\nAnd clean up: rm -rf ${dir}\n`);
+    const done = list.workstreams.filter(({ verdict }) => verdict === 'completed');
+    const branches = done.map(({ branch }) => branch);
+    for (const branch of branches) say(`  ${branch}\n`);
+    const one = branches.at(-1);
+    if (one !== undefined) say(`\nLook at one:  git -C ${dir} log --stat main..${one}\n`);
+    say(`Look around:  orch status --root ${dir}\nClean up:     rm -rf ${dir}\n`);
     return result;
   },
 };

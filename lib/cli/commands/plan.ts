@@ -5,14 +5,13 @@ import { type Fault, faultOfFile } from '../../plan/fault.ts';
 import { ENV } from '../../protocol/layout.ts';
 import type { PlannedWorkstream } from '../../protocol/plan.ts';
 import { jsonLine } from '../../protocol/text.ts';
-import { unusableTools } from '../../tools/usable.ts';
 import { configOf } from '../config.ts';
 import { type Selection, soundPlan, tellWarnings } from '../plan-for-launch.ts';
 import { planJson } from '../plan-json.ts';
 import { screenOf } from '../render.ts';
 import { graphLines, mermaidLines, planLines } from '../render-plan.ts';
 import { findRoot } from '../root.ts';
-import { toolSources } from '../tool-sources.ts';
+import { unusableFromHere } from '../tool-sources.ts';
 import type { Verb } from '../verb.ts';
 
 type Args = {
@@ -87,7 +86,7 @@ export const verb: Verb<Args> = {
 
 /** One for all: where no agent is at hand, most workstreams of a plan would say the same. */
 function toolWarnings(workstreams: readonly PlannedWorkstream[], { tool, config }: Selection): Fault[] {
-  const unusable = unusableTools(workstreams, tool, toolSources(config));
+  const unusable = unusableFromHere(workstreams, tool, config);
   const [first] = unusable;
   if (first === undefined) return [];
   const [, file = first.source, line = '1'] = /^(.*):(\d+)$/s.exec(first.source) ?? [];

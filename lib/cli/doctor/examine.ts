@@ -35,7 +35,7 @@ export async function examine(dir: string): Promise<Check[]> {
     ...opened.checks,
     ...(await checkRepository(repository, ids)),
     checkConfig(read),
-    checkPlan(plan),
+    checkPlan(plan, config),
     ...(config === null ? [] : [await checkEnvironment(root, config)]),
     checkKeys(config),
     ...(await checkTools(config)),

@@ -34,6 +34,8 @@ async function checkTool(name: string, sources: ToolSources): Promise<Check> {
   const env = { ...sources.env, ...settings.env };
   const version = (await adapterNamed(name, sources.tools)?.version(env, settings)) ?? null;
   const model = settings.model === undefined ? '' : `, model ${settings.model}`;
+  if (name === 'llm')
+    return ok(title, `${found.file}, model ${settings.model ?? env['ORCH_LLM_MODEL'] ?? '-'}`);
   const isOwn = settings.registered !== undefined;
   const told = version ?? (isOwn ? 'registered by the config' : 'does not tell its version');
   return ok(title, `${found.file}, ${told}${model}`);

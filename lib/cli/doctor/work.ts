@@ -6,6 +6,7 @@ import { trackedUnder } from '../../git/repository.ts';
 import { formatFault, formatFaults } from '../../plan/fault.ts';
 import { type PlanResult, readPlan } from '../../plan/read.ts';
 import { earlierWork } from '../earlier-work.ts';
+import { unusableFromHere } from '../tool-sources.ts';
 import { type Check, fail, ok, some, warn } from './check.ts';
 
 const IS_MODEL_KEY =
@@ -49,12 +50,22 @@ export function checkConfig(result: ConfigResult): Check {
 /** The default plan of the repository, where there is one. */
 export async function readDefaultPlan(root: string, config: Config | null): Promise<PlanResult> {
   const extraPrograms = config?.acceptancePrograms ?? [];
-  return readPlan(root, [], { cwd: process.cwd(), extraPrograms, satisfied: earlierWork(root) });
+  const tool = config?.options.tool ?? null;
+  return readPlan(root, [], {
+    cwd: process.cwd(),
+    extraPrograms,
+    satisfied: earlierWork(root),
+    ...(tool === null ? {} : { toolChain: tool }),
+  });
 }
 
-export function checkPlan(plan: PlanResult): Check {
+export function checkPlan(plan: PlanResult, config: Config | null): Check {
   const warnings = formatFaults(plan.warnings).join('\n');
   if (plan.ok) {
+    const options = config?.options ?? {};
+    const [unusable, ...others] = unusableFromHere(plan.workstreams, options.tool ?? null, options);
+    const more = others.length === 0 ? '' : `, and so do ${others.length} more`;
+    if (unusable !== undefined) return fail('plan', `${unusable.message}${more}`, unusable.hint);
     const count = plan.workstreams.length;
     const found = `${count} workstream${count === 1 ? '' : 's'}`;
     return warnings === '' ? ok('plan', found) : warn('plan', `${found}\n${warnings}`);

@@ -42,6 +42,11 @@ export function titleLine({ list }: Glance, state: ViewState, canvas: Canvas): s
   return fitParts(parts, canvas.columns);
 }
 
+/** On one line, so a sentence must end before the next one begins. */
+function whyText({ message, hint }: { message: string; hint: string | null }): string {
+  return hint === null ? message : `${message}${/[.!?…]$/.test(message) ? '' : '.'} ${hint}`;
+}
+
 /** What the row had no room for, of the selected workstream alone. Always as many lines, so that nothing jumps. */
 function focusLines(status: WorkstreamStatus | undefined, canvas: Canvas): string[] {
   const paint = painter({ width: canvas.columns, color: canvas.color });
@@ -62,7 +67,7 @@ function focusLines(status: WorkstreamStatus | undefined, canvas: Canvas): strin
     ];
     const [first = '', ...rest] = facts;
     const head = [{ text: first, paint: paint(STYLES[verdict]) }, ...rest.map((text) => ({ text }))];
-    const why = reason === null ? '' : `${reason.message}${reason.hint === null ? '' : ` ${reason.hint}`}`;
+    const why = reason === null ? '' : whyText(reason);
     const text = [current_task ?? '', why].filter((one) => one !== '').join(' | ');
     lines.push(fitParts(head, canvas.columns), ...wrapCells(shown(text), canvas.columns, ''));
   }

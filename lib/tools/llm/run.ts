@@ -87,7 +87,8 @@ async function openingOf(
     budgetBytes: llm.contextBytes,
   });
   const { host } = new URL(llm.baseUrl);
-  voice.note(`${llm.model} at ${host}; ${context.shown.length} files shown`);
+  const shown = context.shown.length === 1 ? '1 file' : `${context.shown.length} files`;
+  voice.note(`${llm.model} at ${host}; ${shown} shown`);
   for (const { path, why } of context.leftOut.slice(0, 20))
     voice.note(`not shown: ${JSON.stringify(path)}: ${why}`);
   const content = [prompt, context.text].filter((part) => part !== '').join('\n\n');
