@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { benchIdle } from './idle.ts';
 import { benchParallel } from './parallel.ts';
 import { env, makeRepository, ORCH, orch } from './repository.ts';
 
@@ -11,7 +12,9 @@ import { env, makeRepository, ORCH, orch } from './repository.ts';
  * - memory (PSS) of idle workers against an idle node that does nothing;
  * - three workstreams at once against one after the other, attached and detached.
  *
- * `npm run bench -- parallel 5` measures the last alone, with workstreams of 5 s in place of 20.
+ * `npm run bench -- parallel 5` measures the last alone, with workstreams of 5 s in place of 20. `npm run bench -- idle`
+ * measures, and nothing else does, what idle programs and hung agents use: over 300 s, or as many as it is told;
+ * `npm run bench -- idle 600 opencode codex` only these.
  */
 
 const ROUNDS = 21;
@@ -91,10 +94,11 @@ async function benchMemory(): Promise<void> {
   rmSync(root, { recursive: true, force: true });
 }
 
-const [what = 'all', seconds = '20'] = process.argv.slice(2);
+const [what = 'all', seconds, ...only] = process.argv.slice(2);
 if (what === 'all') {
   console.log(`node ${process.version}, ${ROUNDS} rounds, medians`);
   benchStartUp();
   await benchMemory();
 }
-if (!benchParallel(Number(seconds))) process.exitCode = 1;
+if (what === 'idle') await benchIdle(Number(seconds ?? 300), only);
+else if (!benchParallel(Number(seconds ?? 20))) process.exitCode = 1;
