@@ -68,7 +68,7 @@ const LogsSchema = v.pipe(
           v.number('a whole number'),
           v.safeInteger('must be a whole number'),
           v.minValue(0, 'must be 0 or more'),
-          v.maxValue(1000, 'must be 1000 or less'),
+          v.maxValue(100, 'must be 100 or less'),
           v.description('Older parts that stay beside each log (3)'),
         ),
       ),

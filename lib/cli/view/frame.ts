@@ -11,9 +11,10 @@ const FOOT_FROM = 5;
 const COLUMNS_LEAST = 12;
 
 const KEYS: Record<ViewState['page'], readonly string[]> = {
-  list: ['Enter details', 'l log', 's stop', 'r retry', 'q leave', '? help'],
-  details: ['Esc back', 'l log', 'n/p next', 's stop', 'r retry', 'q leave', '? help'],
-  logs: ['Esc back', 'Tab stderr/stdout', 'n/p next', 'q leave', '? help'],
+  // What does not fit is cut at the end: the way out and the help tell the rest.
+  list: ['Enter details', 'q leave', '? help', 'l log', 's stop', 'r retry'],
+  details: ['Esc back', 'q leave', '? help', 'l log', 'n/p next', 's stop', 'r retry'],
+  logs: ['Esc back', 'q leave', '? help', 'Tab stderr/stdout', 'n/p next'],
   help: ['Esc back', 'q leave'],
 };
 
