@@ -91,9 +91,9 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'the record tells of a checkpoint before it is made',
     patches: one(
-      'lib/worker/carry-out.ts',
-      'const { head, state } = await saveTask(',
-      "await reporter.progress({ progress: '1/1' });\n  failpoint('worker.checkpoint.made');\n  const { head, state } = await saveTask(",
+      'lib/worker/save-task.ts',
+      'const { head, state } = await saveTask(attempt, done);',
+      "await attempt.reporter.progress({ progress: '1/1' });\n  failpoint('worker.checkpoint.made');\n  const { head, state } = await saveTask(attempt, done);",
     ),
     plot: 'dies with its checkpoint',
     guarantee: 3,
