@@ -12,15 +12,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { OrchError } from '../../lib/errors.ts';
-import { identify } from '../../lib/process/identity.ts';
-import type { Kin } from '../../lib/process/kin.ts';
 import { type Supervision, supervise } from '../../lib/tools/supervise.ts';
 import { treeStamp } from '../../lib/tools/tree-stamp.ts';
-import { isAlive, signal, until } from '../rig/repository.ts';
+import { isAlive, until } from '../rig/repository.ts';
+import { endAgents, startedPrograms, watchPrograms } from './rig.ts';
 
 /** The bounds of a tool that fall into moments when nobody seems to look. */
-
-const started: number[] = [];
 
 const folders: string[] = [];
 
@@ -28,36 +25,10 @@ afterAll(async () => {
   for (const folder of folders) await rm(folder, { recursive: true, force: true });
 });
 
-afterEach(() => {
-  for (const pid of started.splice(0)) signal(pid, 'SIGKILL');
-});
+afterEach(endAgents);
 
-/** A supervision whose kin are the programs that it saw start. */
-function watch(stop: AbortSignal, more: Partial<Supervision> = {}): Supervision {
-  const kin: Kin[] = [];
-  return {
-    timeoutMs: 30_000,
-    stallMs: 30_000,
-    graceMs: 200,
-    stop,
-    kin: async () => kin,
-    onStart: async (pid) => {
-      started.push(pid);
-      const identity = await identify(pid, '');
-      const startTime = identity?.start_time ?? 0;
-      const rest = {
-        command: 'sleep',
-        workstream: 'a',
-        token: null,
-        proof: 'session',
-        ofLiveWorker: true,
-      } as const;
-      kin.push({ pid, startTime, ...rest });
-    },
-    onSignal: () => undefined,
-    ...more,
-  };
-}
+const watch = (stop: AbortSignal, more: Partial<Supervision> = {}): Supervision =>
+  watchPrograms({ timeoutMs: 30_000, stallMs: 30_000, stop, ...more });
 
 const run = (supervision: Supervision, command: string, cwd = '/') =>
   supervise('/bin/sh', ['-c', command], { cwd, env: { PATH: process.env['PATH'] ?? '' } }, supervision);
@@ -75,7 +46,7 @@ test('a stop that comes while the kin of before are looked for is not lost', asy
   const begun = performance.now();
   expect(await run(supervision, 'exec sleep 20')).toMatchObject({ how: 'killed', exitCode: null });
   expect(performance.now() - begun).toBeLessThan(15_000);
-  expect(started.filter(isAlive)).toEqual([]);
+  expect(startedPrograms().filter(isAlive)).toEqual([]);
 });
 
 test('what it reads is a file, which ends; without one there is nothing to read', async () => {
@@ -131,7 +102,7 @@ test('where the kin cannot be seen any more, the tool does not outlive the error
     },
   };
   await expect(run(supervision, 'exec sleep 20')).rejects.toThrow('cannot look');
-  await until(() => !started.some(isAlive), { what: 'the tool to end', boundMs: 5_000 });
+  await until(() => !startedPrograms().some(isAlive), { what: 'the tool to end', boundMs: 5_000 });
 });
 
 const program = (name: string): string => join(import.meta.dirname, '../fixtures/programs', name);
