@@ -49,7 +49,7 @@ describe('a config', () => {
       { max_total: true },
       { keep: 1.5 },
       { keep: -1 },
-      { keep: 100000 },
+      { keep: 101 },
       { rotate: true },
       'small',
       [1],
