@@ -1,5 +1,6 @@
-import { closeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import module from 'node:module';
+import { devNull } from 'node:os';
 import { isatty } from 'node:tty';
 import { errnoOf } from '../errors.ts';
 import { playRole } from '../failpoint.ts';
@@ -43,23 +44,26 @@ function wantsJson(words: readonly string[]): boolean {
 }
 
 /**
- * Node gives terminals their settings back at exit, and ends with a core dump where one has been hung up meanwhile. So
- * those are closed before.
+ * Node gives terminals their settings back after the last listener of 'exit', and ends with a core dump where one is
+ * hung up by then, at whatever moment. It leaves alone what is another file now: so the null device takes their place
+ * (a number set free would go to the next file that anybody opens). Who changes a setting puts it back before.
  */
-function closeHungUp(terminals: readonly number[]): void {
+function leaveAtExit(terminals: readonly number[]): void {
   process.on('exit', () => {
     for (const descriptor of terminals) {
       try {
-        if (!isatty(descriptor)) closeSync(descriptor);
+        closeSync(descriptor);
       } catch (error) {
         if (errnoOf(error) !== 'EBADF') throw error;
       }
+      // The lowest number that is free: this one, as the lower ones are taken.
+      openSync(devNull, 'r+');
     }
   });
 }
 
 const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor));
-closeHungUp(terminals);
+leaveAtExit(terminals);
 const argv = process.argv.slice(2);
 // A reader that has enough (`orch logs | head`) is no fault, and a terminal that is hung up is an interruption.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

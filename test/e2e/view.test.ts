@@ -247,6 +247,25 @@ describe.skipIf(missing !== null)('the live view', () => {
   );
 
   it.each([
+    ['status --watch', 'q'],
+    ['status', null],
+  ])('ends `%s` with its own code when the terminal is hung up at the very end', async (command, key) => {
+    const place = await oldRun();
+    const preload = join(import.meta.dirname, '../fixtures/programs/hangs-up-at-exit.mjs');
+    const server = join(place.aside, 'server');
+    const waits = `until [ -s ${server} ]; do sleep 0.05; done; export TERMINAL_PID=$(cat ${server})`;
+    // A hang-up is a signal too, which a program without a listener would die of.
+    const program = `trap '' HUP; ${waits}; NODE_OPTIONS='--import ${preload}' $ORCH ${command}; echo $? > ${place.aside}/code`;
+    const terminal = openTerminal(place, { shell: ['sh', '-c', program] });
+    writeFileSync(server, terminal.ask('pid'));
+    if (key !== null) {
+      await terminal.sees((lines) => stateOf(lines, 'alpha') === 'completed', 'the view');
+      terminal.press(key);
+    }
+    expect(await codeOf(place)).toBe(0);
+  });
+
+  it.each([
     ['bash', 'SIGKILL'],
     ['sh', 'SIGKILL'],
     ['sh', 'SIGSEGV'],

@@ -50,13 +50,13 @@ export type Call = {
   prompt: string;
 };
 
-/** All calls of scripted tools so far, in order. */
+/** All calls of scripted tools so far, in order; one that is just being written is not yet there. */
 export function callsOf(rig: Rig, workstream?: string): Call[] {
   const path = join(rig.aside, 'calls.ndjson');
   if (!existsSync(path)) return [];
   const calls = readFileSync(path, 'utf8')
-    .trim()
     .split('\n')
+    .slice(0, -1)
     .map((line) => JSON.parse(line) as Call);
   return calls.filter((call) => workstream === undefined || call.workstream === workstream);
 }

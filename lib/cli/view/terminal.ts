@@ -8,7 +8,8 @@ import { patch, scrollAway, wipe } from './paint.ts';
 /**
  * The thin edge: keys in, frames out. The view neither uses the alternate screen nor hides the cursor, so that a
  * connection that drops, or a kill, leaves nothing behind on the screen that only an escape sequence could undo. What
- * is left is the raw mode of the keyboard: node resets it whenever it ends by itself, the guard when it was killed.
+ * is left is the raw mode of the keyboard: it is reset whenever this process ends by itself, by the guard when it was
+ * killed.
  */
 export type Terminal = {
   size(): { columns: number; rows: number };
@@ -82,6 +83,9 @@ function holdStderr(onNote: (text: string) => void): { end: () => void } {
 export function openTerminal({ onKey, onResize, onGone, onNote }: Listeners): Terminal {
   const { stdin, stdout } = process;
   const guard = guardTerminal();
+  const cooked = (): void => setRaw(false);
+  // First of all: the program leaves its terminals there.
+  process.prependListener('exit', cooked);
   let before: readonly string[] | null = null;
   let isOpen = true;
   const gone = (): void => {
@@ -140,6 +144,7 @@ export function openTerminal({ onKey, onResize, onGone, onNote }: Listeners): Te
       stdout.off('resize', resized);
       process.off('SIGCONT', continued);
       setRaw(false);
+      process.off('exit', cooked);
       stdin.pause();
       // 'end' and 'error' keep their listeners: a hang-up may still come, and is nothing to fail of.
       stdin.unref();
