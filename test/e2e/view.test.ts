@@ -86,7 +86,8 @@ async function expectSane(terminal: Terminal, isReadline: boolean): Promise<void
   if (!isReadline)
     await until(() => settingsOf(terminal).includes('icanon'), { what: 'the settings to be back' });
   terminal.press('C-u');
-  terminal.type('stty -a | tr " ;" "\\n\\n" | grep -cxE "icanon|echo|isig|icrnl|opost"; echo a""live');
+  // A line of its own for the answer: the prompt may come after what is typed.
+  terminal.type('echo; stty -a | tr " ;" "\\n\\n" | grep -cxE "icanon|echo|isig|icrnl|opost"; echo a""live');
   const lines = await terminal.sees((seen) => seen.includes('alive'), 'the shell to answer');
   expect(lines[lines.indexOf('alive') - 1]).toBe('5');
   // It echoes what is typed.
