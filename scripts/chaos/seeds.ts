@@ -11,6 +11,6 @@ export const KEPT: readonly { seed: number; round: number; only: readonly string
     round: 8,
     only: [],
     found:
-      'A launch took the branch of a workstream without a checkpoint, whose record was garbage, for a stranger’s; see test/e2e/crash-records.test.ts.',
+      'A launch took the branch of a workstream without a checkpoint, whose record was garbage, for a stranger’s; see test/violence/crash-records.violence.ts.',
   },
 ];

@@ -24,7 +24,7 @@ const out = mkdtempSync(join(tmpdir(), 'orch-out-'));
 const mounted: string[] = [];
 const canMount = mayMount();
 if (!canMount)
-  process.stderr.write('SKIPPED: run-disk.test.ts needs to mount a tmpfs, which this user may not\n');
+  process.stderr.write('SKIPPED: full-disk.violence.ts needs to mount a tmpfs, which this user may not\n');
 
 afterEach(() => {
   // Lazily: what still has a file open there is ended by the rig right after.
