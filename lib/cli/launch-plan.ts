@@ -43,6 +43,7 @@ import { type Role, takeRole } from '../store/role.ts';
 import { removeFile } from '../store/signs.ts';
 import { asksForContainment, chooseContainment, limitsFor } from '../tools/choose.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
+import { toolsFor } from '../tools/registry.ts';
 import { configOf } from './config.ts';
 import { firstReports } from './first-reports.ts';
 import { logoutRisk } from './logout-risk.ts';
@@ -245,8 +246,11 @@ export function showDryRun(root: string, plan: FrozenPlan, json: boolean): numbe
     for (const id of wave) {
       const workstream = workstreams.find((one) => one.id === id);
       process.stdout.write(`  ${id}  git worktree add ${worktreePath(root, id)} ${branchOf(id)}\n`);
-      for (const task of workstream?.tasks ?? [])
-        process.stdout.write(`    ${JSON.stringify(taskText(task))}\n`);
+      for (const task of workstream?.tasks ?? []) {
+        const tools = toolsFor(task, workstream?.tool ?? null, options.tool).join(', else ');
+        const by = task.kind === 'prompt' ? `  by ${escapeControls(tools)}` : '';
+        process.stdout.write(`    ${JSON.stringify(taskText(task))}${by}\n`);
+      }
     }
   }
   return 0;

@@ -1,15 +1,17 @@
 import { wavesOf } from '../plan/graph.ts';
 import type { PlannedWorkstream } from '../protocol/plan.ts';
 import { escapeControls } from '../protocol/text.ts';
+import { toolsFor } from '../tools/registry.ts';
 import { painter, type Screen } from './render.ts';
 import { type Cell, type Column, tableLines, wrapCells } from './table.ts';
 
 const COLUMNS: readonly Column[] = [
   { title: 'WAVE', least: 4, drop: 0 },
   { title: 'WORKSTREAM', least: 8, drop: 0 },
-  { title: 'TASKS', least: 5, drop: 3 },
+  { title: 'TASKS', least: 5, drop: 4 },
   { title: 'PRIORITY', least: 8, drop: 1 },
-  { title: 'AFTER', least: 12, drop: 4 },
+  { title: 'AFTER', least: 12, drop: 5 },
+  { title: 'TOOLS', least: 6, drop: 3 },
   { title: 'TITLE', least: 12, drop: 2 },
 ];
 
@@ -33,8 +35,18 @@ function inWaves(workstreams: readonly PlannedWorkstream[]): Placed[] {
   );
 }
 
-/** A table of the waves and a line that sums it up. */
-export function planLines(workstreams: readonly PlannedWorkstream[], screen: Screen): string[] {
+/** The tools that may do its prompts, first choice first; empty where it has none. */
+function toolsOf({ tasks, tool }: PlannedWorkstream, defaultTools: string[] | null): string[] {
+  const prompts = tasks.filter(({ kind }) => kind === 'prompt');
+  return [...new Set(prompts.flatMap((task) => toolsFor(task, tool, defaultTools)))];
+}
+
+/** A table of the waves and a line that sums it up. `tool`: what does the prompts that say nothing else. */
+export function planLines(
+  workstreams: readonly PlannedWorkstream[],
+  tool: string[] | null,
+  screen: Screen,
+): string[] {
   const placed = inWaves(workstreams);
   const rows = placed.map(({ workstream, wave, isFirst }): Cell[] => {
     const { id, tasks, priority, depends_on, title } = workstream;
@@ -44,6 +56,7 @@ export function planLines(workstreams: readonly PlannedWorkstream[], screen: Scr
       { text: String(tasks.length) },
       { text: PRIORITIES.get(priority) ?? String(priority) },
       { text: depends_on.map(escapeControls).join(', ') },
+      { text: toolsOf(workstream, tool).map(escapeControls).join(', ') },
       { text: title === id ? '' : escapeControls(title) },
     ];
   });

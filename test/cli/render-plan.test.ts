@@ -38,7 +38,7 @@ test('no line is wider than the terminal', () => {
   fc.assert(
     fc.property(fc.integer({ min: 24, max: 200 }), (width) => {
       const screen = { width, color: false };
-      for (const line of [...planLines(PLAN, screen), ...graphLines(PLAN, screen)]) {
+      for (const line of [...planLines(PLAN, null, screen), ...graphLines(PLAN, screen)]) {
         expect(cells(line)).toBeLessThanOrEqual(width);
         expect(line).not.toContain('\u001b');
       }
@@ -48,11 +48,23 @@ test('no line is wider than the terminal', () => {
 
 test('a pipe gets everything, waves in order, what is done marked', () => {
   const screen = { width: null, color: false };
-  const [, first, second, third] = planLines(PLAN, screen);
+  const [, first, second, third] = planLines(PLAN, null, screen);
   expect(first).toMatch(/^1 +a +0 +2\.5 .*漢字/);
   expect(second).toMatch(/^2 +b .*a, earlier/);
   expect(third).toMatch(new RegExp(`^3 +${LONG} .*x{200}$`));
   expect(graphLines(PLAN, screen)[1]).toBe('b ← a, earlier (done)');
+});
+
+test('who does the prompts is told where there are any, those of tasks and the default too', () => {
+  const screen = { width: null, color: false };
+  const prompt = (tool: string[] | null) =>
+    ({ kind: 'prompt', prompt: 'Mend it', tool, step: null, timeoutMs: null, digest: '' }) as const;
+  const run = { kind: 'run', run: 'true', step: null, timeoutMs: null, digest: '' } as const;
+  const asks = { ...workstream('asks'), tasks: [run, prompt(['claude']), prompt(null)] };
+  const [head, row] = planLines([asks], ['aider', 'llm'], screen);
+  expect(head).toContain('TOOLS');
+  expect(row).toContain('claude, aider, llm');
+  expect(planLines([{ ...asks, tasks: [run] }], ['aider'], screen)[0]).not.toContain('TOOLS');
 });
 
 test('Mermaid: every edge joins two nodes that are there', () => {

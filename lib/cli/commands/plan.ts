@@ -77,7 +77,7 @@ export const verb: Verb<Args> = {
         ? mermaidLines(workstreams)
         : args.graph === 'text'
           ? graphLines(workstreams, screen)
-          : planLines(workstreams, screen);
+          : planLines(workstreams, selection.tool, screen);
     process.stdout.write(`${lines.join('\n')}\n`);
     if (!args.quiet) tellWarnings(warnings, false);
     return 0;
