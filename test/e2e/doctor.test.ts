@@ -75,13 +75,15 @@ describe('orch doctor', () => {
     const { by, failed } = await examine(rig, { env });
     expect(failed).toEqual([]);
     const found = (name: string): string | undefined => by.get(`tool ${name}`)?.found;
-    expect(found('claude')).toBe(`${rig.root}/bin/claude, 2.1.0`);
+    expect(found('claude')?.startsWith(`${rig.root}/bin/claude, 2.1.0;`)).toBe(true);
     expect(readFileSync(`${rig.aside}/claude`, 'utf8')).toBe('/\n');
     expect(found('mine')).toContain('registered');
     expect(found('gemini')).toContain('does not tell');
     expect(found('aider')).toContain('no model');
     expect(found('codex')).toContain('/nonexistent/codex cannot be run (ENOENT)');
     expect(found('copilot')).toContain('not on PATH');
+    const levels = ['claude', 'gemini', 'aider', 'copilot'].map((name) => by.get(`tool ${name}`)?.level);
+    expect(levels).toEqual(['ok', 'ok', 'none', 'none']);
     expect(readdirSync(rig.aside)).toEqual(['claude']);
     expect(by.get('keys')?.found).toContain('ANTHROPIC_AUTH_TOKEN');
   });

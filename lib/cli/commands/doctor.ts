@@ -9,7 +9,10 @@ import type { Verb } from '../verb.ts';
 
 type Args = { chaos: boolean; agents: boolean; minutes: number; seed: number | undefined };
 
-const STYLES = { ok: 'green', warn: 'yellow', fail: 'red' } as const satisfies Record<Level, string>;
+const STYLES = { ok: 'green', none: 'dim', warn: 'yellow', fail: 'red' } as const satisfies Record<
+  Level,
+  string
+>;
 
 /** `orch doctor`: what could keep a run from going well, before it begins. */
 export const verb: Verb<Args> = {
@@ -56,8 +59,8 @@ const INDENT = ' '.repeat(6);
 
 function show(checks: readonly Check[], quiet: boolean, color: boolean): void {
   for (const { name, level, found, hint } of checks) {
-    if (quiet && level === 'ok') continue;
-    const word = level.padEnd(4);
+    if (quiet && (level === 'ok' || level === 'none')) continue;
+    const word = (level === 'none' ? '-' : level).padEnd(4);
     const painted = color ? styleText(STYLES[level], word, { validateStream: false }) : word;
     const [first = '', ...more] = found.split('\n').map(escapeControls);
     process.stdout.write(`${painted}  ${name.padEnd(NAME_CELLS)}${first}\n`);

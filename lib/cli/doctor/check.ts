@@ -1,6 +1,7 @@
 import { messageOf, OrchError } from '../../errors.ts';
 
-export type Level = 'ok' | 'warn' | 'fail';
+/** `none`: it is not there, and nothing that was looked at needs it. */
+export type Level = 'ok' | 'none' | 'warn' | 'fail';
 
 /** One finding: what was looked at, what was found, what to do about it. */
 export type Check = { name: string; level: Level; found: string; hint: string | null };

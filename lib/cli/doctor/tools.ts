@@ -26,7 +26,7 @@ async function checkTool(name: string, sources: ToolSources): Promise<Check> {
   if (found === null || !found.usable)
     return {
       name: title,
-      level: 'ok',
+      level: 'none',
       found: `not usable: ${found?.why ?? 'unknown'}`,
       hint: found?.hint ?? null,
     };
@@ -38,5 +38,7 @@ async function checkTool(name: string, sources: ToolSources): Promise<Check> {
     return ok(title, `${found.file}, model ${settings.model ?? env['ORCH_LLM_MODEL'] ?? '-'}`);
   const isOwn = settings.registered !== undefined;
   const told = version ?? (isOwn ? 'registered by the config' : 'does not tell its version');
-  return ok(title, `${found.file}, ${told}${model}`);
+  // The CLIs have logins of their own, and most have no way to ask for that which asks no model.
+  const login = isOwn || name === 'aider' ? '' : '; whether it is logged in is not looked at';
+  return ok(title, `${found.file}, ${told}${model}${login}`);
 }
