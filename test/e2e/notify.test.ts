@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { isAlive, type Rig, signal, until } from '../rig/repository.ts';
+import { isAlive, type Rig, signal, until, wholeLines } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -46,13 +46,7 @@ async function listen(
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, received };
 }
 
-const linesOf = (path: string): Record<string, unknown>[] =>
-  existsSync(path)
-    ? readFileSync(path, 'utf8')
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as Record<string, unknown>)
-    : [];
+const linesOf = (path: string): Record<string, unknown>[] => wholeLines(path).map((line) => JSON.parse(line));
 
 const notesOf = (rig: Rig): Record<string, unknown>[] =>
   rig.events().filter(({ event }) => event === 'notify');
@@ -152,10 +146,7 @@ it('tells once more what an orchestrator did not live to tell, and no more than 
       ],
     },
   );
-  const pids = (): number[] => {
-    const path = join(rig.aside, 'pids');
-    return existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n').map(Number) : [];
-  };
+  const pids = (): number[] => wholeLines(join(rig.aside, 'pids')).map(Number);
   await rig.orch(['launch']);
   for (const round of [1, 2]) {
     await until(() => pids().length === round, { what: `notification ${round}` });

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Finished, isAlive, type Rig, signal, until } from '../rig/repository.ts';
+import { type Finished, isAlive, type Rig, signal, until, wholeLines } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
 
 /** Launches that meet what earlier ones left, and the places and choices that a launch can be given. */
@@ -10,10 +10,7 @@ import { rigOf } from '../rig/rigs.ts';
 const out = mkdtempSync(join(tmpdir(), 'orch-out-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-const noted = (file: string): string[] => {
-  const path = join(out, file);
-  return existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n') : [];
-};
+const noted = (file: string): string[] => wholeLines(join(out, file));
 const task = (file: string, id: string) => ({
   run: `echo ${id} >> ${join(out, file)}; echo ${id} > ${id}.txt`,
 });

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tool } from './ledger.ts';
-import type { Rig } from './repository.ts';
+import { type Rig, wholeLines } from './repository.ts';
 
 /** Registered tools that do what a script says, so that each outcome can be had at will. */
 
@@ -52,11 +52,6 @@ export type Call = {
 
 /** All calls of scripted tools so far, in order; one that is just being written is not yet there. */
 export function callsOf(rig: Rig, workstream?: string): Call[] {
-  const path = join(rig.aside, 'calls.ndjson');
-  if (!existsSync(path)) return [];
-  const calls = readFileSync(path, 'utf8')
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as Call);
+  const calls = wholeLines(join(rig.aside, 'calls.ndjson')).map((line) => JSON.parse(line) as Call);
   return calls.filter((call) => workstream === undefined || call.workstream === workstream);
 }

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -129,11 +130,7 @@ export function rigAt(root: string, dist = DIST, enter: Enter = () => []): Rig {
       }
     },
     pid: (name) => Number(readFileSync(join(root, '.pids', `${name}.pid`), 'utf8')),
-    events: () =>
-      readFileSync(join(root, '.logs/_events.ndjson'), 'utf8')
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as Record<string, unknown>),
+    events: () => wholeLines(join(root, '.logs/_events.ndjson')).map((line) => JSON.parse(line)),
     processes: () => processesOf(root),
     end: () => endAll(root, started),
   };
@@ -188,6 +185,11 @@ export function isAlive(pid: number): boolean {
     if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
     throw error;
   }
+}
+
+/** The lines of a file that somebody appends to; neither one that is half written, nor any where there is no file. */
+export function wholeLines(path: string): string[] {
+  return existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(0, -1) : [];
 }
 
 /** Waits until `condition` holds, at most 30 s unless told. */
