@@ -20,7 +20,7 @@ import { holdsLease, leaseOf, readRecord } from '../store/records.ts';
 import { type Action, decide } from './decide.ts';
 import { PERMISSIONS, tolerantAct } from './loop.ts';
 import { newMemory, type Observation, observe } from './observe.ts';
-import { dueForTotal, removeSurplus, tidyLogs } from './tidy-logs.ts';
+import { cutOffRotations, dueForTotal, removeSurplus, settleRotation, WHY_TOTAL } from './tidy-logs.ts';
 import { recordOf, type View } from './world.ts';
 
 /** One thing that `orch reap` does or would do, with its proof. */
@@ -120,12 +120,16 @@ async function cleanLogs(
   actions: ReapAction[],
   actor: Actor,
 ): Promise<void> {
-  for (const entry of dueForTotal(world)) {
-    if (!dryRun && !(await removeSurplus(world.root, entry, actor))) continue;
-    const why = 'the logs together are larger than logs.max_total';
-    actions.push({ action: 'remove', target: entry.path, workstream: entry.id, pid: null, why });
+  const { root } = world;
+  for (const rotation of await cutOffRotations(root)) {
+    if (!dryRun && !(await settleRotation(root, rotation))) continue;
+    const why = 'a rotation of this log was cut off';
+    actions.push({ action: 'settle', target: rotation.path, workstream: rotation.id, pid: null, why });
   }
-  if (!dryRun) await tidyLogs(world, actor);
+  for (const entry of dueForTotal(world)) {
+    if (!dryRun && !(await removeSurplus(root, entry, actor))) continue;
+    actions.push({ action: 'remove', target: entry.path, workstream: entry.id, pid: null, why: WHY_TOTAL });
+  }
 }
 
 /** Worktrees of merged workstreams; with `--older-than`, what is left of merged or unplanned ones. */

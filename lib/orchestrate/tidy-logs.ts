@@ -2,6 +2,7 @@ import { messageOf } from '../errors.ts';
 import { eventsPath, logLockPath, logsLockPath, orchestratorLogPath } from '../protocol/layout.ts';
 import { DEFAULT_LOG_LIMITS, type LogLimits } from '../protocol/log-parts.ts';
 import { type Actor, audit } from '../store/events.ts';
+import { mayBeHeld } from '../store/lock.ts';
 import { type LogEntry, logEntries, surplusParts } from '../store/log-folder.ts';
 import { givePartUp, moveAsideIfDue, rotateIfDue, settleIfCutOff, unlessHeld } from '../store/rotate.ts';
 import { isPassing } from './act.ts';
@@ -33,24 +34,38 @@ export function dueForTotal(world: World): LogEntry[] {
   return surplusParts(logEntries(world.root), logLimitsOf(world), (id) => mayWrite(world, id));
 }
 
-const WHY_TOTAL = 'the logs together are larger than logs.max_total';
+const lockOf = (root: string, id: string | null): string =>
+  id === null ? logsLockPath(root) : logLockPath(root, id);
+
+/** What rotations left that were cut off; those that somebody may be at are not among them. */
+export async function cutOffRotations(root: string): Promise<LogEntry[]> {
+  const open = logEntries(root).filter(({ isPrepared, partOf }) => isPrepared && partOf !== null);
+  const held = await Promise.all(open.map(({ id }) => mayBeHeld(lockOf(root, id))));
+  return open.filter((_, at) => held[at] === false);
+}
+
+/** Finishes or undoes one that was cut off. True if that was done. */
+export async function settleRotation(root: string, { partOf, id }: LogEntry): Promise<boolean> {
+  return partOf !== null && (await settleIfCutOff(partOf, lockOf(root, id)));
+}
+
+export const WHY_TOTAL = 'the logs together are larger than logs.max_total';
 
 /**
  * Rotates the orchestrator's log and the audit trail, and the logs of workers that do not do it themselves: they are
  * dead, or stand still, and what they left goes on printing. Then it removes parts until all are within their bound.
  * Whoever else is at it, has it.
  */
-export async function tidyLogs(world: World, actor: Actor): Promise<void> {
+async function tidyLogs(world: World, actor: Actor): Promise<void> {
   const { root } = world;
   const limits = logLimitsOf(world);
   const own = orchestratorLogPath(root);
-  for (const { path, id, size, partOf, isPrepared, name } of logEntries(root)) {
-    const lock = id === null ? logsLockPath(root) : logLockPath(root, id);
-    if (isPrepared && partOf !== null) await settleIfCutOff(partOf, lock);
+  for (const rotation of await cutOffRotations(root)) await settleRotation(root, rotation);
+  for (const { path, id, size, partOf, name } of logEntries(root)) {
     // A live worker rotates long before that.
     const isLarge =
       isOwn(world, id) && partOf === null && size > limits.maxBytes && /\.(log|err)$/.test(name);
-    if (isLarge || path === own) tell(root, actor, id, await rotateIfDue(path, lock, limits));
+    if (isLarge || path === own) tell(root, actor, id, await rotateIfDue(path, lockOf(root, id), limits));
   }
   tell(root, actor, null, await moveAsideIfDue(eventsPath(root), logsLockPath(root), limits));
   for (const entry of dueForTotal(world)) await removeSurplus(root, entry, actor);
@@ -63,7 +78,7 @@ export async function removeSurplus(
   actor: Actor,
 ): Promise<boolean> {
   if (partOf === null) return false;
-  const done = await unlessHeld(id === null ? logsLockPath(root) : logLockPath(root, id), async () => {
+  const done = await unlessHeld(lockOf(root, id), async () => {
     givePartUp(path, partOf);
     return true;
   });

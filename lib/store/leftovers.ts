@@ -18,7 +18,7 @@ import {
   statusDir,
 } from '../protocol/layout.ts';
 import { copyingName } from '../protocol/log-parts.ts';
-import { clearDeadLock, lockHolder, withLock } from './lock.ts';
+import { clearDeadLock, lockHolder, mayBeHeld, withLock } from './lock.ts';
 
 /**
  * What those who were killed left: temporary files of write-file-atomic, copies of a log that were under way, locks
@@ -53,8 +53,10 @@ export async function findLeftovers(root: string): Promise<Leftover[]> {
   for (const folder of [statusDir(root), pidsDir(root), logsDir(root)]) {
     for (const name of namesIn(folder)) {
       const path = join(folder, name);
-      if (folder === logsDir(root) && lockOfCopy(root, name) !== null) {
+      const copyLock = folder === logsDir(root) ? lockOfCopy(root, name) : null;
+      if (copyLock !== null) {
         if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) continue;
+        if (await mayBeHeld(copyLock)) continue;
         found.push({ path, kind: 'copy', why: 'a rotation was interrupted' });
       } else if (TEMPORARY.test(name)) {
         if (!isTemporary(path, name)) continue;
@@ -86,9 +88,7 @@ function lockOfCopy(root: string, name: string): string | null {
 async function staleOrchestratorPid(root: string): Promise<Leftover[]> {
   const path = orchestratorPidPath(root);
   if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return [];
-  const holder = lockHolder(orchestratorLockPath(root));
-  if (holder === 'unknown') return [];
-  if (holder !== 'free' && (await judge(holder.pid, holder.identity)) !== 'dead') return [];
+  if (await mayBeHeld(orchestratorLockPath(root))) return [];
   return [{ path, kind: 'pid', why: 'nobody orchestrates' }];
 }
 

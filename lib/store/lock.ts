@@ -93,6 +93,13 @@ export function lockHolder(path: string): LockOwner | 'free' | 'unknown' {
   return others.length > 0 ? 'unknown' : (parseOwner(name) ?? 'unknown');
 }
 
+/** False only if nobody holds it, or its holder is proved dead. */
+export async function mayBeHeld(path: string): Promise<boolean> {
+  const holder = lockHolder(path);
+  if (holder === 'unknown') return true;
+  return holder !== 'free' && (await judge(holder.pid, holder.identity)) !== 'dead';
+}
+
 /** Nonces of the locks that this process has or is taking. */
 const current = new Set<string>();
 

@@ -48,10 +48,14 @@ export async function rotateIfDue(path: string, lockPath: string, limits: LogLim
   return unlessHeld(lockPath, () => rotate(path, limits));
 }
 
-/** Finishes or undoes a rotation that was cut off, if there is one. */
-export async function settleIfCutOff(path: string, lockPath: string): Promise<void> {
-  if (partsBeside(path).prepared === null) return;
-  await unlessHeld(lockPath, async () => settleRotation(path));
+/** Finishes or undoes a rotation that was cut off, if there is one. True if there was, and nobody else is at it. */
+export async function settleIfCutOff(path: string, lockPath: string): Promise<boolean> {
+  if (partsBeside(path).prepared === null) return false;
+  const done = await unlessHeld(lockPath, async () => {
+    settleRotation(path);
+    return true;
+  });
+  return done ?? false;
 }
 
 /** `work` under a lock; null where somebody else holds it. */

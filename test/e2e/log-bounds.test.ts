@@ -93,10 +93,19 @@ it('reap takes parts with the logs of old workstreams, and what a rotation left'
   rig.write('.logs/A.log.0-5', 'hello');
   rig.write('.logs/A.err.copying', 'half');
   rig.write('.logs/B.log.0-9', 'other');
+  rig.write('.logs/B.err.0-7.new', 'earlier');
   const dry = JSON.parse((await rig.orch(['reap', '--dry-run', '--json'])).stdout) as {
-    actions: { target: string }[];
+    actions: { action: string; target: string }[];
   };
-  expect(dry.actions.map(({ target }) => target)).toEqual([join(rig.root, '.logs/A.err.copying')]);
+  const listed = dry.actions.map(({ action, target }) => [action, target]);
+  expect(listed).toEqual([
+    ['remove', join(rig.root, '.logs/A.err.copying')],
+    ['settle', join(rig.root, '.logs/B.err.0-7.new')],
+  ]);
+  const done = JSON.parse((await rig.orch(['reap', '--json'])).stdout) as typeof dry;
+  expect(done.actions).toEqual(dry.actions);
+  // It was cut: what was copied is all that there is of it.
+  expect(rig.read('.logs/B.err.0-7')).toBe('earlier');
   rig.write('orch.plan.json', JSON.stringify([{ id: 'B', tasks: [{ run: 'echo hello' }] }]));
   await rig.orch(['run', '--quiet', '--allow-dirty']);
   expect((await rig.orch(['reap', '--older-than', '1ms'])).code).toBe(0);
