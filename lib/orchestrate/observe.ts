@@ -78,12 +78,22 @@ function tracesOf(root: string, reads: ReadonlyMap<string, RecordRead>): WorkerT
 export function traceOf(root: string, id: string, record: StatusRecord | null): WorkerTrace {
   // The worktree's place follows from the id: a record cannot claim another folder.
   const worktree = worktreePath(root, id);
-  const nobody = { pid: null, identity: null, toolSession: null, startedAt: null, lastSignAt: null };
+  const nobody = { pid: null, identity: null, toolSession: null, lastSignAt: null };
   if (record === null) return { id, worktree, ...nobody };
   const beat = readHeartbeat(root, id);
-  const lastSignAt = Math.max(record.last_update, (beat?.mtimeMs ?? 0) / 1000);
-  const { pid, identity, tool_session: toolSession, started_at: startedAt } = record;
-  return { id, pid, identity, toolSession, worktree, startedAt, lastSignAt };
+  // Who settles a record writes it too, perhaps a night later: only what its worker wrote is a sign of its life.
+  const signs = [
+    ...(isWritersOwn(record) ? [record.last_update] : []),
+    ...(beat === null ? [] : [beat.mtimeMs / 1000]),
+  ];
+  const lastSignAt = signs.length === 0 ? null : Math.max(...signs);
+  const { pid, identity, tool_session: toolSession } = record;
+  return { id, pid, identity, toolSession, worktree, lastSignAt };
+}
+
+/** True where the worker itself, or who launched it, wrote the record last. */
+function isWritersOwn(record: StatusRecord): boolean {
+  return isAliveState(record) || record.status === 'completed' || record.status === 'failed';
 }
 
 /** Whether the worker that a record names lives; null where it names none. */

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { ENV, worktreesDir } from '../protocol/layout.ts';
+import type { Identity } from '../protocol/status.ts';
 import { isInExecWindow } from './identity.ts';
 import type { ProcessInfo } from './info.ts';
 import {
@@ -16,14 +17,18 @@ import {
 
 /** The weakest proof of kinship: to sit in a worktree. It takes all of the conditions of `isProven`. */
 
-/** `/proc` shows real paths; a folder that is gone keeps the name it had in the one above. */
-function realPath(path: string): string {
+/**
+ * `/proc` shows real paths; a folder that is gone keeps the name it had in the one above. Null where the system will
+ * not say, such as for a link to itself, which any tool can put there.
+ */
+function realPath(path: string): string | null {
   try {
     return realpathSync(path);
   } catch (error) {
+    if (errnoOf(error) === null) throw error;
     const isGone = errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR';
-    if (!isGone || dirname(path) === path) throw error;
-    return join(realPath(dirname(path)), basename(path));
+    const above = isGone && dirname(path) !== path ? realPath(dirname(path)) : null;
+    return above === null ? null : join(above, basename(path));
   }
 }
 
@@ -58,16 +63,16 @@ function keepsTerminal(scene: Scene, info: ProcessInfo): boolean {
 
 /**
  * True if nobody but the attempt can have started this process: it has no terminal (else it may be the user's
- * shell) and keeps none for others, is younger than the attempt, and so is its session: nobody enters a session
- * but by fork.
+ * shell) and keeps none for others, is younger than the worker, and so is its session: nobody enters a session
+ * but by fork. Ages are compared on the clock of the boot: one that is set makes nobody younger.
  */
-function isProven(scene: Scene, info: ProcessInfo, startedAt: number | null): boolean {
-  if (startedAt === null || info.hasTerminal !== false || info.startedAt <= startedAt) return false;
+function isProven(scene: Scene, info: ProcessInfo, identity: Identity | null): boolean {
+  if (identity === null || info.hasTerminal !== false || info.startTime <= identity.start_time) return false;
   if (!scene.candidates.has(info) || !isOwnUser(info)) return false;
   const token = info.environ?.[ENV.token];
   if (token !== undefined && scene.liveTokens.has(token)) return false;
   const leader = info.session === null ? undefined : scene.listing.get(info.session);
-  if (leader !== undefined && leader.startedAt <= startedAt) return false;
+  if (leader !== undefined && leader.startTime <= identity.start_time) return false;
   return !mayBeLaunching(scene, info) && !keepsTerminal(scene, info);
 }
 
@@ -81,13 +86,16 @@ export function addCwdKin(scene: Scene, local: ReadonlySet<WorkerTrace>): Bystan
   for (const trace of scene.traces) {
     if (!isAbsolute(trace.worktree)) continue;
     const worktree = realPath(trace.worktree);
-    // A record may name any folder, `/` too: who sits outside of orch's own is at most a bystander.
-    const startedAt = local.has(trace) && worktree.startsWith(`${folder}/`) ? trace.startedAt : null;
+    if (worktree === null) continue;
+    // A record may name any folder, `/` too: who sits outside of orch's own is at most a bystander. So is everybody
+    // where no worker is named: after a crash was settled, or a reboot.
+    const isOrchs = folder !== null && worktree.startsWith(`${folder}/`);
+    const identity = local.has(trace) && isOrchs ? trace.identity : null;
     for (const info of scene.listing.values()) {
       if (info.cwd === null || info.zombie || scene.kin.has(info.pid) || !isInside(info.cwd, worktree))
         continue;
       if (isOfOrchestrator(scene, info)) continue;
-      if (isProven(scene, info, startedAt)) {
+      if (isProven(scene, info, identity)) {
         claim(scene, info, { workstream: trace.id, token: null, proof: 'cwd' });
       } else {
         bystanders.push({ pid: info.pid, command: info.command, workstream: trace.id, cwd: info.cwd });

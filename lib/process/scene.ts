@@ -13,8 +13,6 @@ export type WorkerTrace = {
   worktree: string;
   /** The session of the command that the worker ran last, if it is known. */
   toolSession?: { pid: number; start_time: number } | null;
-  /** Start of the attempt, Unix seconds. */
-  startedAt: number | null;
   /** Heartbeat or last write of the record by the worker, Unix seconds. */
   lastSignAt: number | null;
 };

@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { errnoOf, OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
@@ -50,6 +51,17 @@ const CANNOT_RUN = 126;
 const TOO_LONG = 'the command and its environment are longer than the system takes (E2BIG)';
 const KILL_BOUND_MS = 15_000;
 const START_TRIES = 3;
+/** Signals with which somebody else asks many programs at once to end: a shutdown, a logout, a terminal. */
+const ASKED_TO_END: ReadonlySet<unknown> = new Set([
+  'SIGTERM',
+  'SIGINT',
+  'SIGHUP',
+  128 + 15,
+  128 + 2,
+  128 + 1,
+]);
+/** Within this time such a signal has reached this process too, if it was meant for both. */
+const BOTH_ASKED_MS = 1_000;
 
 /**
  * Runs a program to its end with output going straight to this process's own stdout and stderr, stops it at its
@@ -108,6 +120,11 @@ async function runOnce(
   }
   if (first !== 'exit') return { how: first, exitCode: null, signal: null, message: BOUND_MESSAGE[first] };
   const result = await child;
+  if (ASKED_TO_END.has(result.signal) || ASKED_TO_END.has(result.exitCode))
+    await within(BOTH_ASKED_MS, supervision.stop);
+  // What asked this process to end may have ended the program a moment before: then its end, even a good one, is none.
+  if (supervision.stop.aborted)
+    return { how: 'killed', exitCode: null, signal: null, message: 'stopped as it ended' };
   if (result.exitCode === undefined && result.signal === undefined) {
     // The program is there, and its words are too many: what a shell says of that, and no reason to try again.
     if (errnoOf(result.cause) === 'E2BIG')
@@ -125,6 +142,15 @@ async function runOnce(
   // Killed before it began is told as an end: a person or the kernel meant it, and it is not tried again.
   const how = signal !== null || (await hasBegun) ? 'exit' : 'not_contained';
   return { how, exitCode, signal, message };
+}
+
+/** Waits until the signal is aborted, at most that long. */
+async function within(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
 }
 
 /** The child has a descriptor of its own of what it reads, so that ours can be closed at once. */

@@ -50,7 +50,7 @@ export function supervisionOf(attempt: Attempt, timeoutMs: number): Supervision 
     stallMs: plan.options.stallTimeoutMs,
     // Asked when a kill begins: an attached worker that has lost its parent has 5 s for all that is to be done.
     get graceMs() {
-      return life.interruption()?.cause === 'parent_lost' ? LOST_GRACE_MS : plan.options.stopGraceMs / 2;
+      return life.parentLost.aborted ? LOST_GRACE_MS : plan.options.stopGraceMs / 2;
     },
     stop: life.stop,
     enclose: attempt.enclose,
@@ -65,15 +65,9 @@ export function supervisionOf(attempt: Attempt, timeoutMs: number): Supervision 
 
 /** The live processes of this attempt, the worker itself left out. */
 export async function kinOf(attempt: Attempt): Promise<Kin[]> {
-  const {
-    pid,
-    identity,
-    tool_session: toolSession,
-    worktree,
-    started_at: startedAt,
-  } = attempt.reporter.record();
+  const { pid, identity, tool_session: toolSession, worktree } = attempt.reporter.record();
   const { id } = attempt.workstream;
-  const trace = { id, pid, identity, toolSession, worktree, startedAt, lastSignAt: Date.now() / 1000 };
+  const trace = { id, pid, identity, toolSession, worktree, lastSignAt: Date.now() / 1000 };
   const { kin } = await findKin(attempt.root, [trace]);
   const isOurs = ({ workstream, token }: Kin): boolean =>
     workstream === id && (token ?? attempt.token) === attempt.token;

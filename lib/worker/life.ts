@@ -15,6 +15,8 @@ export type Life = {
   stop: AbortSignal;
   interrupt(interruption: Interruption): void;
   interruption(): Interruption | null;
+  /** Aborted once an attached worker has lost its orchestrator, whatever interrupted it before. */
+  parentLost: AbortSignal;
   end(): void;
 };
 
@@ -31,12 +33,17 @@ export function beginLife(
   times: { heartbeatMs: number; timeoutMs: number; startedAt: number },
 ): Life {
   const controller = new AbortController();
-  const interrupt = (interruption: Interruption): void => {
-    if (!controller.signal.aborted) controller.abort(interruption);
-  };
+  const parent = new AbortController();
   const askedToStop = (): StopRequest | null => {
     const request = readStop(root, id);
     return request !== null && meansAttempt(request, lease, times.startedAt) ? request : null;
+  };
+  const interrupt = (interruption: Interruption): void => {
+    if (interruption.cause === 'parent_lost') parent.abort();
+    if (controller.signal.aborted) return;
+    // The orchestrator may have been asked to stop, and killed before it could say so.
+    const request = interruption.cause === 'parent_lost' ? askedToStop() : null;
+    controller.abort(request === null ? interruption : { cause: 'stop', request });
   };
   const onSignal = (signal: NodeJS.Signals): void => {
     // A person's stop is written before its signal is sent; any other signal is a stranger's.
@@ -60,6 +67,7 @@ export function beginLife(
     stop: controller.signal,
     interrupt,
     interruption: () => (controller.signal.aborted ? (controller.signal.reason as Interruption) : null),
+    parentLost: parent.signal,
     end: () => {
       clearInterval(heart);
       clearTimeout(limit);

@@ -108,7 +108,7 @@ async function main(): Promise<number> {
       envFile: plan.options.envFile,
     }),
   };
-  onLoss(life, () => void endAtLastMoment(attempt));
+  onParentLoss(life, () => void endAtLastMoment(attempt, () => endOf(life.interruption(), attempt)));
   const fresh = begun.record.fresh;
   const event = await lastWord(attempt, fresh);
   life.end();
@@ -127,12 +127,9 @@ async function main(): Promise<number> {
 }
 
 /** Calls `act` once the parent is lost, also if that was before. */
-function onLoss({ stop, interruption }: Life, act: () => void): void {
-  const look = (): void => {
-    if (interruption()?.cause === 'parent_lost') act();
-  };
-  if (stop.aborted) look();
-  else stop.addEventListener('abort', look, { once: true });
+function onParentLoss({ parentLost }: Life, act: () => void): void {
+  if (parentLost.aborted) act();
+  else parentLost.addEventListener('abort', act, { once: true });
 }
 
 /** Takes its small files away. Where that fails they are stale, and whoever orchestrates removes them. */
@@ -164,6 +161,8 @@ async function lastWord(attempt: Attempt, fresh: boolean): Promise<LastWord | nu
   if (conclusion.status === 'interrupted') return interrupted(attempt, attempt.life);
   if (conclusion.status === 'completed')
     return { type: 'complete', head: conclusion.head, reason: conclusion.reason };
+  // Whatever interrupted it may be what made its tool fail: a shutdown signals both, in any order.
+  if (attempt.life.interruption() !== null) return interrupted(attempt, attempt.life);
   const { status, exitCode, signal, reason } = conclusion;
   return ended(attempt, { type: 'end', status, exitCode, signal, reason });
 }
@@ -233,8 +232,7 @@ function endOf(interruption: Interruption | null, attempt: Attempt): Extract<Las
 /** Ends every process that this attempt started and that still runs, servers of `setup` included. */
 async function endWhatIsLeft(attempt: Attempt): Promise<void> {
   const { root, actor, plan, workstream } = attempt;
-  const graceMs =
-    attempt.life.interruption()?.cause === 'parent_lost' ? 0 : Math.min(plan.options.stopGraceMs, 2_000);
+  const graceMs = attempt.life.parentLost.aborted ? 0 : Math.min(plan.options.stopGraceMs, 2_000);
   const { left } = await killKin(() => kinOf(attempt), {
     graceMs,
     boundMs: graceMs + PARENT_LOST_GRACE_MS,

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findKin, type WorkerTrace } from '../../lib/process/kin.ts';
@@ -78,15 +78,16 @@ describe.runIf(onLinux)('findKin on Linux', () => {
     });
     const shell = await pidIn(file);
     const older = await start('sleep', ['60'], { cwd, detached: true });
-    const look = async (startedAt: number) => {
-      const { kin, bystanders } = await findKin(root, [{ ...trace, startedAt }]);
+    const identity = trace.identity as NonNullable<WorkerTrace['identity']>;
+    const look = async (start_time: number) => {
+      const { kin, bystanders } = await findKin(root, [{ ...trace, identity: { ...identity, start_time } }]);
       return { kin: kin.map((one) => one.pid), bystanders: bystanders.map((one) => one.pid) };
     };
-    const after = await look(Date.now() / 1_000 + 60);
+    const after = await look(Number.MAX_SAFE_INTEGER);
     expect(after.kin).toEqual([]);
     expect(after.bystanders).toEqual(expect.arrayContaining([shell, older.pid]));
     await eventually('the younger one as kin', async () => {
-      const { kin, bystanders } = await look(trace.startedAt ?? 0);
+      const { kin, bystanders } = await look(identity.start_time);
       return kin.includes(older.pid) && !kin.includes(shell) && bystanders.includes(shell);
     });
   });
@@ -101,6 +102,16 @@ describe.runIf(onLinux)('findKin on Linux', () => {
     for (const other of [{ worktree: root }, { worktree: '/' }, { worktree: '' }, { identity }]) {
       expect((await kinOf(root, [{ ...trace, ...other }])).has(hidden)).toBe(false);
     }
+  });
+
+  it('goes on where a worktree is a link to itself', async () => {
+    const root = makeFolder();
+    const { pid, tools, trace } = await startWorker(root, 'A', ['hides.sh']);
+    const worktree = worktreePath(root, 'B');
+    symlinkSync(worktree, worktree);
+    await kill(pid);
+    const traces = [{ ...trace, id: 'B', worktree, identity: null, pid: null }, trace];
+    await eventually('kin by cwd', async () => (await kinOf(root, traces)).has(tools.get('hides.sh') ?? 0));
   });
 
   it('leaves an orchestrator, which a worker started, and what is in its session', async () => {
@@ -146,7 +157,7 @@ describe.runIf(onLinux)('findKin in made-up tables', () => {
   beforeAll(async () => {
     const identity = { ...(await origin()), start_time: 1_000, session: 500, token };
     const worktree = worktreePath(root, 'A');
-    trace = { id: 'A', pid: 500, identity, worktree, startedAt: now - 1_000, lastSignAt: now - 500 };
+    trace = { id: 'A', pid: 500, identity, worktree, lastSignAt: now - 500 };
   });
 
   /** A process of our user with nothing to tell, half an hour old unless said otherwise. */
@@ -313,9 +324,11 @@ describe.runIf(onLinux)('findKin in made-up tables', () => {
       made(900, { cwd }),
       made(901, { cwd: `${cwd} (deleted)` }),
       made(902, { cwd, hasTerminal: true }),
-      made(903, { cwd, startedAt: now - 1_001 }),
+      made(903, { cwd, startTime: 999 }),
+      // A clock that was set makes nobody younger.
+      made(909, { cwd, startTime: 999, startedAt: now + 9_000 }),
       made(904, { cwd, session: 950 }),
-      made(950, { startedAt: now - 2_000 }),
+      made(950, { startTime: 500 }),
       made(905, { cwd, uid: 12_345 }),
       made(906, { cwd, startedAt: Date.now() / 1_000, ppid: 960, command: 'orch run' }),
       made(960, { startedAt: Date.now() / 1_000, command: 'orch run' }),
@@ -328,6 +341,10 @@ describe.runIf(onLinux)('findKin in made-up tables', () => {
     ];
     const { kin, bystanders } = await findKin(root, [trace], table);
     expect(kin.map(({ pid }) => pid).sort()).toEqual([900, 901]);
-    expect(bystanders.map(({ pid }) => pid).sort()).toEqual([902, 903, 904, 905, 906, 907]);
+    expect(bystanders.map(({ pid }) => pid).sort()).toEqual([902, 903, 904, 905, 906, 907, 909]);
+    // After a reboot, or once a crash was settled and its workstream waits for its next attempt, nobody has proof.
+    const nobody = await findKin(root, [{ ...trace, pid: null, identity: null }], [made(900, { cwd })]);
+    expect(nobody.kin).toEqual([]);
+    expect(nobody.bystanders.map(({ pid }) => pid)).toEqual([900]);
   });
 });

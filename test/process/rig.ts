@@ -110,7 +110,6 @@ export async function startWorker(
   const token = createToken();
   const pids = join(root, `pids-${token}`);
   mkdirSync(pids);
-  const startedAt = Date.now() / 1_000;
   const marks = { ORCH_ROOT: root, ORCH_WORKSTREAM: id, ORCH_RUN: 'r', ORCH_ATTEMPT: '1', ORCH_TOKEN: token };
   const path = process.env['PATH'] ?? '';
   const PROGRAMS = JSON.stringify(tools.map((name) => ['sh', program(name), join(pids, name)]));
@@ -123,7 +122,7 @@ export async function startWorker(
   if (identity === null) throw new Error('the worker ended at once');
   const found = new Map<string, number>();
   for (const name of tools) found.set(name, await pidIn(join(pids, name)));
-  const trace = { id, pid: child.pid, identity, worktree, startedAt, lastSignAt: Date.now() / 1_000 };
+  const trace = { id, pid: child.pid, identity, worktree, lastSignAt: Date.now() / 1_000 };
   return { pid: child.pid, token, identity, trace, env: { PATH: path, ...marks }, tools: found };
 }
 

@@ -49,6 +49,33 @@ test('a stop that comes while the kin of before are looked for is not lost', asy
   expect(startedPrograms().filter(isAlive)).toEqual([]);
 });
 
+test.each([
+  ['dies of the signal', 'echo begun; kill -TERM $$; sleep 20', 100],
+  ['takes it for a good end', `trap 'exit 0' TERM; kill -TERM $$; sleep 20`, 0],
+])(
+  'a signal that ends the tool first and reaches the worker next is no end of the tool: it %s',
+  async (_, command, lateMs) => {
+    const stop = new AbortController();
+    let ends = 0;
+    const plain = watch(stop.signal);
+    const supervision = {
+      ...plain,
+      // Looked for before the start, and again once it has ended.
+      kin: async () => {
+        ends += 1;
+        if (ends === 2) setTimeout(() => stop.abort('asked to end'), lateMs);
+        return plain.kin();
+      },
+    };
+    expect(await run(supervision, command)).toMatchObject({ how: 'killed', exitCode: null });
+  },
+);
+
+test('a signal that was meant for the tool alone is its end', async () => {
+  const ended = await run(watch(new AbortController().signal), 'kill -TERM $$; sleep 20');
+  expect(ended).toMatchObject({ how: 'exit', signal: 'SIGTERM' });
+});
+
 test('what it reads is a file, which ends; without one there is nothing to read', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'orch-stdin-'));
   const file = join(folder, 'prompt');

@@ -188,3 +188,20 @@ it.concurrent('ends the whole tree of a task that takes too long: SIGTERM, the g
   expect(pids.filter(isAlive)).toEqual([]);
   expect(rig.processes()).toEqual([]);
 });
+
+it('kill -9 right after Ctrl+C leaves nothing either, however long the grace is', async () => {
+  const rig = rigOf(PLAN, { ...SETTINGS, 'orch.config.json': '{"stop_grace": "120s"}' });
+  const { run, tools } = await begin(rig);
+  signal(run.pid, 'SIGINT');
+  const isAsked = (id: string): boolean => existsSync(join(rig.root, '.status', `${id}.stop`));
+  await until(() => ['A', 'B'].every(isAsked), { what: 'the stop' });
+  const begun = performance.now();
+  signal(run.pid, 'SIGKILL');
+  await until(() => rig.processes().length === 0 && !tools.some(isAlive), { what: 'the end of all' });
+  expect(performance.now() - begun).toBeLessThan(BOUND_MS);
+  // A person asked for it.
+  for (const id of ['A', 'B']) expect(rig.record(id)['status']).toMatch(/^(stopped|running)$/);
+  await rig.orch(['reattach', '--no-launch']);
+  for (const id of ['A', 'B']) expect(rig.status(id)).toBe('stopped');
+  await expectContinued(rig);
+});

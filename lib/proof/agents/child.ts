@@ -46,10 +46,9 @@ function requestOf(place: Place, { env, settings }: Job, supervision: Supervisio
 
 function watch(place: Place, { timeoutMs, stallMs }: Job, token: string, stop: AbortSignal): Supervision {
   let toolSession: { pid: number; start_time: number } | null = null;
-  const startedAt = Date.now() / 1_000;
   const kin = async (): Promise<Kin[]> => {
     const [pid, identity] = [process.pid, await identify(process.pid, token)];
-    const trace = { id: WORKSTREAM, pid, identity, toolSession, worktree: place.repository, startedAt };
+    const trace = { id: WORKSTREAM, pid, identity, toolSession, worktree: place.repository };
     const found = await findKin(place.repository, [{ ...trace, lastSignAt: Date.now() / 1_000 }]);
     return found.kin.filter(({ proof }) => proof !== 'worker');
   };
