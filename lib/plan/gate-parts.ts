@@ -29,6 +29,12 @@ export function judgedText(kind: GateKind, decides: string, edited: string): str
   }
 }
 
+/** True for a new file of such a kind in which something configures test runners or linters. */
+export function configuresGate(kind: GateKind, text: string): boolean {
+  if (kind === 'package_json') return judgedPackage('{}', text) !== null && objectOf(text) !== null;
+  return kind === 'sections' && judgedSections('', text) !== null;
+}
+
 type Json = Record<string, unknown>;
 
 function judgedPackage(decides: string, edited: string): string | null {
@@ -38,7 +44,11 @@ function judgedPackage(decides: string, edited: string): string | null {
   if (after === null) return decides;
   const scripts = scriptsOf(before['scripts'], after['scripts']);
   const judged: Json = { ...after, ...(scripts === null ? {} : { scripts }) };
-  for (const key of PACKAGE_KEYS) if (Object.hasOwn(before, key)) judged[key] = before[key];
+  for (const key of PACKAGE_KEYS) {
+    if (Object.hasOwn(before, key)) judged[key] = before[key];
+    // As a new section does: told what to leave out, a runner passes what failed before.
+    else delete judged[key];
+  }
   return JSON.stringify(judged) === JSON.stringify(after) ? null : `${JSON.stringify(judged, null, 2)}\n`;
 }
 

@@ -107,6 +107,8 @@ const CheckResult = v.object({
 });
 export type CheckResult = v.InferOutput<typeof CheckResult>;
 
+export const isCheckResult = (value: unknown): value is CheckResult => v.is(CheckResult, value);
+
 const common = {
   current_task: v.nullable(v.string()),
   progress: v.string(),

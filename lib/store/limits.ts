@@ -87,14 +87,23 @@ function waitOf(kind: Limit['kind'], hits: number): number {
 
 /**
  * Writes down a limit and returns it. Where that cannot be done (a full disk, a lock that is held) it is told on
- * stderr, and the limit is returned as one that nobody else knows.
+ * stderr, and the limit is returned as one that nobody else knows: to be given as `own` at the next hit, so that the
+ * waits double there too.
  */
-export async function noteLimit(home: string, hit: Hit): Promise<{ limit: Limit; isShared: boolean }> {
+export async function noteLimit(
+  home: string,
+  hit: Hit,
+  own: Limit | null = null,
+): Promise<{ limit: Limit; isShared: boolean }> {
   const now = Date.now() / 1000;
-  let limit = limitAfter(null, hit, now);
+  const { account } = hit;
+  const alone = own === null ? null : (believed(new Map([[account, own]]), now).get(account) ?? null);
+  let limit = limitAfter(alone, hit, now);
   const isShared = await change(home, (limits) => {
-    limit = limitAfter(limits.get(hit.account) ?? null, hit, now);
-    limits.set(hit.account, limit);
+    const shared = limits.get(account) ?? null;
+    const known = shared === null || (alone !== null && alone.at > shared.at) ? alone : shared;
+    limit = limitAfter(known, hit, now);
+    limits.set(account, limit);
     return true;
   });
   return { limit, isShared };

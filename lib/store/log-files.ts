@@ -1,5 +1,6 @@
 import { watch } from 'chokidar';
 import { errPath, historyPath, logsDir, outPath } from '../protocol/layout.ts';
+import { parseEntry } from './history.ts';
 import { type Run, readRun, type Span, spanOf } from './log-parts.ts';
 import { linesOf } from './open.ts';
 
@@ -30,7 +31,7 @@ export function attemptStarts(
   const starts: { attempt: number; start: number }[] = [];
   for (const line of linesOf(historyPath(root, id))) {
     if (!line.includes('"attempt"')) continue;
-    const entry = parseLine(line);
+    const entry = parseEntry(line);
     const start = stream === 'stdout' ? entry?.['log'] : entry?.['err'];
     const attempt = entry?.['attempt'];
     if (entry?.['entry'] !== 'attempt' || !isCount(attempt) || !isCount(start)) continue;
@@ -41,17 +42,6 @@ export function attemptStarts(
 
 /** An offset or a number of an attempt; what else a damaged line holds leads nowhere. */
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
-
-function parseLine(line: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
-  } catch (error) {
-    // A power cut leaves a line that is cut off; the others still count.
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
-}
 
 /** Where the output of one attempt is; null if it has not begun or its history is gone. */
 export function attemptRange(root: string, id: string, stream: LogStream, attempt: number): LogRange | null {

@@ -9,6 +9,7 @@ import { type Bench, progressOf } from './bench.ts';
 import { headNow } from './check.ts';
 import { type Conclusion, quote, retryHint } from './conclusion.ts';
 import { doTask } from './do-task.ts';
+import { earlierChecks, lastFinished } from './earlier-checks.ts';
 import { prepare } from './prepare.ts';
 import { sideReason } from './side-reason.ts';
 import { verify } from './verify.ts';
@@ -38,14 +39,15 @@ export async function carryOut(attempt: Attempt, fresh: boolean): Promise<Conclu
     runs: new Map(),
     limits: new Map(),
   };
-  await reporter.progress({ base, head, fresh: false, progress: progressOf(bench) });
+  const checks = await earlierChecks(bench);
+  await reporter.progress({ base, head, fresh: false, progress: progressOf(bench), checks });
   return (await setUp(attempt, prepared.path)) ?? (await doTasks(bench)) ?? (await conclude(bench));
 }
 
 /** The tasks that have no checkpoint, and the tests of each step; null once all are done. */
 async function doTasks(bench: Bench): Promise<Conclusion | null> {
   const { life, workstream } = bench.attempt;
-  const lastDone = workstream.tasks.findLastIndex(({ digest }) => bench.state.done.includes(digest));
+  const lastDone = lastFinished(bench);
   for (const [index, { digest }] of workstream.tasks.entries()) {
     if (life.interruption() !== null) return { status: 'interrupted' };
     const finished = bench.state.done.includes(digest);

@@ -8,6 +8,7 @@ import { recordHistory } from '../store/events.ts';
 import type { Transcript } from '../tools/adapter.ts';
 import { NOT_FOUND, supervise } from '../tools/supervise.ts';
 import { type Attempt, environmentOf, supervisionOf, taskTimeoutMs } from './attempt.ts';
+import { checkKey } from './earlier-checks.ts';
 import { judgedBy, putBackTests } from './edited-tests.ts';
 import { transcriptFromNow } from './log.ts';
 
@@ -112,7 +113,13 @@ export function headNow(attempt: Attempt): string {
 
 async function note(attempt: Attempt, result: CheckResult): Promise<void> {
   const { root, number, reporter, workstream } = attempt;
-  recordHistory(root, workstream.id, { entry: 'check', attempt: number, ...result });
-  const others = reporter.record().checks.filter(({ text }) => text !== result.text);
+  // With the commit that it judged: later attempts go by it where that commit is still a checkpoint.
+  recordHistory(root, workstream.id, {
+    entry: 'check',
+    attempt: number,
+    commit: headNow(attempt),
+    ...result,
+  });
+  const others = reporter.record().checks.filter((one) => checkKey(one) !== checkKey(result));
   await reporter.progress({ checks: [...others, result] });
 }

@@ -2,7 +2,7 @@ import { type AgentEdit, agentEdits, blobText } from '../git/agent-edits.ts';
 import { readable } from '../git/changes.ts';
 import { type PutBack, putBackFiles } from '../git/put-back.ts';
 import type { GateKind } from '../plan/gate-files.ts';
-import { judgedText } from '../plan/gate-parts.ts';
+import { configuresGate, judgedText } from '../plan/gate-parts.ts';
 import { protectedBy } from '../plan/protected.ts';
 import { branchOf } from '../protocol/layout.ts';
 import { scopeMatcher } from '../protocol/scope.ts';
@@ -60,7 +60,9 @@ async function editOf(
   kind: GateKind,
   { source, before, now }: AgentEdit,
 ): Promise<EditedTest | null> {
-  if (before === null) return kind === 'config' ? { path, change: 'added', putBack: null } : null;
+  if (before === null) {
+    return (await isNewConfig(root, kind, now)) ? { path, change: 'added', putBack: null } : null;
+  }
   if (before.mode === LINK) return null;
   if (now === null) return { path, change: 'deleted', putBack: { path, source } };
   const isText = now.mode.startsWith('100') && before.mode !== SYMLINK;
@@ -75,6 +77,13 @@ async function editOf(
     }
   }
   return { path, change: 'modified', putBack: { path, source } };
+}
+
+async function isNewConfig(root: string, kind: GateKind, now: AgentEdit['now']): Promise<boolean> {
+  if (kind !== 'package_json' && kind !== 'sections') return kind === 'config';
+  if (now === null || !now.mode.startsWith('100')) return false;
+  const text = await blobText(root, now.id, PART_MAX_BYTES);
+  return text !== null && configuresGate(kind, text);
 }
 
 /**

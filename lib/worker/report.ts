@@ -5,7 +5,7 @@ import type { Actor } from '../store/events.ts';
 import { type Change, changeRecord, createRecord, type Lease } from '../store/records.ts';
 
 export type Reporter = {
-  /** The record as this worker last wrote or read it. */
+  /** The record as this worker last told it: `tool_runs` and `checks` whole, also where the disk holds a part. */
   record(): StatusRecord;
   /** Writes progress. A full disk, or somebody who is stopped with the lock in hand, costs the news, not the work. */
   progress(patch: Progress): Promise<void>;
@@ -41,7 +41,12 @@ export function makeReporter(
   let untold: Progress = {};
 
   const write = async (reported: ReportEvent): Promise<void> => {
-    const event: RecordEvent = { ...reported, patch: { ...untold, ...reported.patch } };
+    // The disk holds what fits of the lists that grow: read back and added to, they would forget the rest.
+    const { tool_runs, checks } = mine;
+    const event: RecordEvent = {
+      ...reported,
+      patch: { tool_runs, checks, ...untold, ...reported.patch },
+    };
     let change: Change = await changeRecord(root, id, lease, 'worker', actor, event);
     if (!change.ok && (change.current.kind === 'missing' || change.current.kind === 'unreadable')) {
       // Somebody deleted or damaged the record of a live worker, who alone knows what it said.

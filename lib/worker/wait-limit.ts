@@ -58,17 +58,19 @@ function limitOf(bench: Bench, account: string, shared: Limits): Limit | null {
 /** What a provider that answers says of itself: that its limit is over. */
 const ANSWERED: ReadonlySet<string> = new Set(['done', 'no_change', 'bad_edit', 'context_overflow']);
 
+type LimitTurn = Pick<Turn, 'outcome' | 'account' | 'begunAt' | 'retryAfterSeconds' | 'message'>;
+
 /** Tells all workers of the machine what a run met. */
-export async function heedTurn(bench: Bench, turn: Turn): Promise<void> {
+export async function heedTurn({ limits }: Pick<Bench, 'limits'>, turn: LimitTurn): Promise<void> {
   const { outcome, account, begunAt, retryAfterSeconds, message } = turn;
   if (outcome === 'rate_limited' || outcome === 'quota') {
     const hit = { account, kind: outcome, retryAfterSeconds, why: message, begunAt };
-    const { limit, isShared } = await noteLimit(stateHome(), hit);
+    const { limit, isShared } = await noteLimit(stateHome(), hit, limits.get(account));
     // What is shared is looked up each time, so that whoever lifts it lifts it for all.
-    if (isShared) bench.limits.delete(account);
-    else bench.limits.set(account, limit);
+    if (isShared) limits.delete(account);
+    else limits.set(account, limit);
   } else if (ANSWERED.has(outcome)) {
-    bench.limits.delete(account);
+    limits.delete(account);
     await clearLimit(stateHome(), account, begunAt);
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { judgedText } from '../../lib/plan/gate-parts.ts';
+import { configuresGate, judgedText } from '../../lib/plan/gate-parts.ts';
 
 const json = (value: unknown): string => JSON.stringify(value, null, 2);
 const judged = (before: unknown, after: unknown): unknown => {
@@ -14,7 +14,6 @@ describe('a package.json', () => {
   it.each([
     ['a dependency', { ...base, dependencies: { b: '1' } }],
     ['another script', { ...base, scripts: { ...base.scripts, docs: 'typedoc' } }],
-    ['a runner that it did not configure', { ...base, mocha: {} }],
   ])('is the work’s where an agent added %s', (_, after) => {
     expect(judged(base, after)).toBeNull();
   });
@@ -34,6 +33,21 @@ describe('a package.json', () => {
     });
     expect(judged(base, { name: 'a' })).toEqual(base);
     expect(judged(base, { ...base, scripts: { ...base.scripts, pretest: 'cheat' } })).toEqual(base);
+  });
+
+  it('decides without the runner that an agent configured', () => {
+    const after = { ...base, mocha: { ignore: ['broken'] }, wireit: {}, files: ['lib'] };
+    expect(judged(base, after)).toEqual({ ...base, files: ['lib'] });
+    expect(judged({ name: 'a' }, { name: 'a', jest: {}, scripts: { test: 'jest' } })).toEqual({
+      name: 'a',
+      scripts: { test: 'jest' },
+    });
+  });
+
+  it('decides without hooks of its scripts, and with hooks of new ones', () => {
+    const scripts = { ...base.scripts, posttest: 'cheat', docs: 'typedoc', predocs: 'tsc' };
+    const { posttest: _, ...rest } = scripts;
+    expect(judged(base, { ...base, scripts })).toEqual({ ...base, scripts: rest });
   });
 
   it('decides as a whole where the edited one cannot be read', () => {
@@ -67,6 +81,17 @@ describe('sections', () => {
       '[metadata]\nname = a\n\n',
     );
   });
+});
+
+test.each([
+  ['package_json', '{"scripts": {"test": "jest"}, "type": "module"}', false],
+  ['package_json', '{"jest": {}}', true],
+  ['package_json', '{', false],
+  ['sections', '[project]\nname = "a"\n', false],
+  ['sections', '[project]\n[tool.pytest.ini_options]\n', true],
+  ['test', 'x', false],
+] as const)('a new file of kind %s, %j, configures what decides: %s', (kind, text, expected) => {
+  expect(configuresGate(kind, text)).toBe(expected);
 });
 
 test('any two texts have an answer, and equal ones none', () => {

@@ -155,6 +155,15 @@ describe('the file of limits', () => {
     expect(readdirSync(join(home, 'orch'))).toEqual([]);
   });
 
+  it('takes up what could not be shared before, unless it knows of something later', async () => {
+    const home = makeFolder();
+    const own: Limit = { kind: 'rate_limited', until: now() - 20, hits: 3, why: '', at: now() - 500 };
+    expect(await noteLimit(home, hit(), own)).toMatchObject({ isShared: true, limit: { hits: 4 } });
+    expect((await noteLimit(home, hit({ begunAt: now() + 1 }), own)).limit.hits).toBe(5);
+    const insane = { ...own, at: now() + 7_200 };
+    expect((await noteLimit(home, hit({ account: 'other' }), insane)).limit.hits).toBe(1);
+  });
+
   it('is where the environment says', () => {
     expect(stateHome({ ORCH_STATE_HOME: '/o', XDG_STATE_HOME: '/x' })).toBe('/o');
     expect(stateHome({ XDG_STATE_HOME: '/x' })).toBe('/x');
