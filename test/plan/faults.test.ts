@@ -279,6 +279,21 @@ test('control characters never reach a terminal', async () => {
   expect(shown).toContain('\\u001b');
 });
 
+test('values of env are in no fault, but their names are', async () => {
+  const secret = 4815162342;
+  const values = [secret, `${secret}\0`, [secret], { [secret]: secret }, [`${secret}`]];
+  const plans = [
+    ...values.map((value) => ({ id: 'a', tasks: ['x'], env: { DB_PIN: value } })),
+    ...[secret, `DB_PIN=${secret}`, [`DB_PIN=${secret}`]].map((env) => ({ id: 'a', tasks: ['x'], env })),
+  ];
+  for (const [index, plan] of plans.entries()) {
+    const [fault, ...more] = faultsOf(await readFiles({ 'a.json': plan }));
+    expect([index, more, fault?.message.includes('env')]).toEqual([index, [], true]);
+    if (index < values.length) expect(fault?.message).toContain('DB_PIN');
+    expect(JSON.stringify(fault)).not.toContain(String(secret));
+  }
+});
+
 test('a fault is shown as editors link it, its hint on the next line', () => {
   const fault = { file: 'a.json', line: 3, column: 7, code: 'syntax', message: 'no', hint: 'do' } as const;
   expect(formatFault(fault)).toBe('a.json:3:7: no\n  do');
