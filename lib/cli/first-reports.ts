@@ -36,7 +36,8 @@ export async function firstReports(
     process.stdout.write(jsonLine({ schema: 'orch.launch/1', run: plan.run, workstreams }));
   } else if (!output.quiet) {
     for (const { workstream, status, pid, worktree } of begun) {
-      process.stdout.write(`${workstream}  ${status}${pid === null ? '' : `  pid ${pid}`}  ${worktree}\n`);
+      const worker = pid === null ? '' : `  pid ${pid}`;
+      process.stdout.write(`${workstream}  ${status}${worker}  ${escapeControls(worktree)}\n`);
     }
     tellLacking(lacking);
     const waiting = mine.length - begun.length - lacking.length;

@@ -245,11 +245,13 @@ export function showDryRun(root: string, plan: FrozenPlan, json: boolean): numbe
     process.stdout.write(`\nWave ${index + 1}\n`);
     for (const id of wave) {
       const workstream = workstreams.find((one) => one.id === id);
-      process.stdout.write(`  ${id}  git worktree add ${worktreePath(root, id)} ${branchOf(id)}\n`);
+      const worktree = escapeControls(worktreePath(root, id));
+      process.stdout.write(`  ${id}  git worktree add ${worktree} ${branchOf(id)}\n`);
       for (const task of workstream?.tasks ?? []) {
         const tools = toolsFor(task, workstream?.tool ?? null, options.tool).join(', else ');
         const by = task.kind === 'prompt' ? `  by ${escapeControls(tools)}` : '';
-        process.stdout.write(`    ${JSON.stringify(taskText(task))}${by}\n`);
+        // JSON leaves C1 controls, DEL and bidi marks as they are.
+        process.stdout.write(`    ${escapeControls(JSON.stringify(taskText(task)))}${by}\n`);
       }
     }
   }

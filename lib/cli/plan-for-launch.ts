@@ -1,6 +1,6 @@
 import { OrchError } from '../errors.ts';
 import { type Fault, formatFaults } from '../plan/fault.ts';
-import { readPlan } from '../plan/read.ts';
+import { type Locations, readPlan } from '../plan/read.ts';
 import type { PlannedWorkstream, PlanOptions } from '../protocol/plan.ts';
 import { earlierWork } from './earlier-work.ts';
 import { unusableFromHere } from './tool-sources.ts';
@@ -22,7 +22,7 @@ export type Selection = {
   config: Pick<Partial<PlanOptions>, 'tools' | 'envFile'>;
 };
 
-export type CheckedPlan = { workstreams: PlannedWorkstream[]; warnings: Fault[] };
+export type CheckedPlan = { workstreams: PlannedWorkstream[]; places: Locations; warnings: Fault[] };
 
 /**
  * The workstreams to launch, read, checked and selected.
@@ -30,13 +30,13 @@ export type CheckedPlan = { workstreams: PlannedWorkstream[]; warnings: Fault[] 
  */
 export async function planForLaunch(root: string, selection: Selection): Promise<PlannedWorkstream[]> {
   const hint = 'Nothing was launched. Mend the plan and try again.';
-  const { workstreams, warnings } = await soundPlan(root, selection, hint);
+  const { workstreams, places, warnings } = await soundPlan(root, selection, hint);
   // What a task names may be what it reads: `orch plan` tells of it, and whoever launches has seen it there.
   tellWarnings(
     warnings.filter(({ code }) => code !== 'outside_scope'),
     selection.json ?? false,
   );
-  const [unusable] = unusableFromHere(workstreams, selection.tool, selection.config);
+  const [unusable] = unusableFromHere(workstreams, selection.tool, selection.config, places);
   if (unusable !== undefined) throw new OrchError('NO_TOOL', unusable.message, { hint: unusable.hint });
   return workstreams;
 }

@@ -1,4 +1,5 @@
 import { readWorkerEnvironment } from '../config/environment.ts';
+import type { Locations } from '../plan/read.ts';
 import type { PlannedWorkstream, PlanOptions } from '../protocol/plan.ts';
 import { type ToolSources, type Unusable, unusableTools } from '../tools/usable.ts';
 
@@ -15,9 +16,10 @@ export function unusableFromHere(
   workstreams: readonly PlannedWorkstream[],
   chain: string[] | null,
   config: Pick<Partial<PlanOptions>, 'tools' | 'envFile'>,
+  places?: Locations,
 ): Unusable[] {
   const { fault } = readWorkerEnvironment(config);
-  const unusable = unusableTools(workstreams, chain, toolSources(config));
+  const unusable = unusableTools(workstreams, chain, toolSources(config), places);
   if (fault === null) return unusable;
   const sentence = `${fault.charAt(0).toUpperCase()}${fault.slice(1)}.`;
   return unusable.map((one) => ({ ...one, hint: `${sentence} ${one.hint}` }));

@@ -37,11 +37,20 @@ export const PLAIN_ENGLISH: ReadonlySet<string> = words(`
   pass passes passed passing fail fails failed failing work works worked working succeed succeeds succeeded
   runs ran running exits returns returned returning prints printed shows shown finds found reports reported
   produces creates created contains exists compiles builds completes completed finishes finished starts loads
+  outputs emits generates writes displays lists responds answers serves handles accepts rejects raises throws detects
+  supports behaves
   validates validated verifies verified remain remains stay stays become becomes gives imports updated moved removed added fixed handled supported implemented documented covered
   clean green red successful successfully success correct correctly proper properly cleanly fine good okay ready
   valid invalid unchanged identical same new old existing sure least anything nothing everything something
   errors warnings regressions failures issues problems
 `);
+
+const LINT_LEVELS = ['-D', '-W', '-A', '-F', '--deny', '--warn', '--allow', '--forbid'];
+
+/** English words where they are the value of an option: `warnings` is also the name of a group of Rust's lints. */
+export const ENGLISH_VALUES: ReadonlySet<string> = new Set(
+  ['cargo', 'rustc'].flatMap((program) => LINT_LEVELS.map((option) => `${program} ${option} warnings`)),
+);
 
 /** What may follow a program as a word of its own: `npm test`, `make check`, `go vet`. */
 export const KNOWN_PAIRS: ReadonlyMap<string, ReadonlySet<string>> = new Map(

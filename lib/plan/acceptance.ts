@@ -1,5 +1,11 @@
 import type { Check } from '../protocol/plan.ts';
-import { ENGLISH_PROGRAMS, KNOWN_PAIRS, PLAIN_ENGLISH, PROGRAMS } from './acceptance-words.ts';
+import {
+  ENGLISH_PROGRAMS,
+  ENGLISH_VALUES,
+  KNOWN_PAIRS,
+  PLAIN_ENGLISH,
+  PROGRAMS,
+} from './acceptance-words.ts';
 import { shellWords, type Token } from './shell-words.ts';
 
 /**
@@ -93,7 +99,8 @@ function isCommandLike(tokens: readonly Token[]): boolean {
     const program = words[0]?.text ?? '';
     if (index > 0 && words[0]?.kind === 'word' && !PROGRAMS.has(program) && isEnglish(words[0], ''))
       return false;
-    if (rest.some((token) => token.kind === 'word' && isEnglish(token, program))) return false;
+    if (rest.some((token, at) => token.kind === 'word' && isEnglish(token, program, rest[at - 1])))
+      return false;
     return index > 0 || (followsLikeCommand(program, rest[0]) && !readsOn(program, rest));
   });
 }
@@ -105,8 +112,9 @@ function isPair(program: string, word: string): boolean {
   return followers.has(word) || (program === 'make' && followers.has(word.split(/[-_:]/)[0] ?? ''));
 }
 
-function isEnglish(word: Word, program: string): boolean {
+function isEnglish(word: Word, program: string, before?: Token): boolean {
   if (word.quoted || isPair(program, word.text)) return false;
+  if (ENGLISH_VALUES.has(`${program} ${before?.text} ${word.text}`)) return false;
   if (PLAIN_ENGLISH.has(word.text.toLowerCase())) return true;
   return ENDS_IN_PUNCTUATION.test(word.text) || TYPOGRAPHY.test(word.text);
 }

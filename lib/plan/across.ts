@@ -3,7 +3,7 @@ import { faultAt, placeAt } from './document.ts';
 import type { Entry } from './entries.ts';
 import { type Fault, quote } from './fault.ts';
 import { cyclesOf } from './graph.ts';
-import { member } from './raw.ts';
+import { member, textsIn } from './raw.ts';
 
 /** Where an id that no file of the plan defines could be: asked only for hints. */
 type Neighbours = (folder: string, id: string) => Promise<string | null>;
@@ -27,11 +27,7 @@ export async function faultsAcross(entries: readonly Entry[], around: Surroundin
 }
 
 function dependenciesOf(entry: Entry): { id: string; index: number }[] {
-  const list = member(entry.map, 'depends_on');
-  if (list?.kind !== 'list') return [];
-  return list.items.flatMap((item, index) => {
-    return item.kind === 'scalar' && typeof item.value === 'string' ? [{ id: item.value, index }] : [];
-  });
+  return textsIn(member(entry.map, 'depends_on')).map(([index, id]) => ({ id, index }));
 }
 
 /** Ids become file names, so those that differ in case alone are the same. */

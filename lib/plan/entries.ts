@@ -2,7 +2,7 @@ import { type Document, faultAt } from './document.ts';
 import { quote } from './fault.ts';
 import { judgeKey } from './fields.ts';
 import { judgeKeys, type KeyFindings } from './keys.ts';
-import { member, type Path, type Raw, type RawMap } from './raw.ts';
+import { member, type Path, type Raw, type RawMap, textOf } from './raw.ts';
 
 /** A workstream as it stands in a file, before its fields are judged. */
 export type Entry = { document: Document; path: Path; map: RawMap; id: string | null };
@@ -40,8 +40,7 @@ function isMisnamedFile(root: RawMap): boolean {
 }
 
 function entry(document: Document, path: Path, map: RawMap): Entry {
-  const id = member(map, 'id');
-  return { document, path, map, id: id?.kind === 'scalar' && typeof id.value === 'string' ? id.value : null };
+  return { document, path, map, id: textOf(member(map, 'id')) };
 }
 
 function listed(document: Document, path: Path, items: readonly Raw[], found: KeyFindings): Entry[] {

@@ -31,8 +31,11 @@ export function readShape(
 ): { written: WrittenWorkstream | null; faults: Fault[] } {
   const result = v.safeParse(WorkstreamSchema, plain(map));
   if (result.success) return { written: result.output, faults: [] };
-  return { written: null, faults: shapeFaults(document, path, result.issues) };
+  return { written: null, faults: shapeFaults(document, path, result.issues, isNoSecret) };
 }
+
+/** What `env` holds is masked wherever it is shown, so a fault tells its names alone. */
+const isNoSecret = ([field]: Path): boolean => field !== 'env';
 
 /** Every way in which what stands at `path` breaks its schema. Values where `isShown` says no are not repeated. */
 export function shapeFaults(
@@ -68,7 +71,7 @@ function faultOf(document: Document, base: Path, { issue, path }: Leaf, isShown:
   }
   if (issue.kind === 'schema') {
     const message = `${name} must be ${issue.message}, not ${kindOf(issue.input, isShown)}`;
-    return faultAt(document, full, 'wrong_type', message, isShown ? typeHint(issue) : null);
+    return faultAt(document, full, 'wrong_type', message, typeHint(issue, isShown));
   }
   const shown =
     isShown && typeof issue.input === 'string' && issue.input !== '' ? ` ${quote(issue.input)}` : '';
@@ -107,12 +110,14 @@ function missingHint(key: string): string {
   return key === 'id' ? 'Add "id": a short name such as "WS-001".' : `Add "${key}".`;
 }
 
-function typeHint(issue: Issue): string | null {
+function typeHint(issue: Issue, isShown: boolean): string | null {
   const { input } = issue;
   if (input === null) return 'Leave the key out if there is nothing to say.';
-  if (/list/.test(issue.message) && typeof input === 'string') return `Write [${quote(input)}].`;
+  if (/list/.test(issue.message) && typeof input === 'string') {
+    return isShown ? `Write [${quote(input)}].` : null;
+  }
   if (/^a text/.test(issue.message) && (typeof input === 'number' || typeof input === 'boolean')) {
-    return `Put it in quotes: "${input}".`;
+    return isShown ? `Put it in quotes: "${input}".` : 'Put it in quotes.';
   }
   if (/^a text/.test(issue.message) && typeof input === 'object') {
     return 'In YAML, text that holds ": " must stand in quotes.';

@@ -5,8 +5,8 @@ import { type Fault, quote } from './fault.ts';
 import { judgeKey } from './fields.ts';
 import { readShape } from './issues.ts';
 import { judgeWorkstreamKeys, type KeyFindings } from './keys.ts';
-import { copyFault } from './paths.ts';
-import { member, type Path, type Raw, type RawMap } from './raw.ts';
+import { copyFault, pathFault } from './paths.ts';
+import { member, type Path, plain, type Raw, type RawMap, textOf, textsIn } from './raw.ts';
 import { priorityOf, type WrittenWorkstream } from './schema.ts';
 import { stepFaults } from './steps.ts';
 
@@ -22,11 +22,10 @@ export async function judge(
   const keys: KeyFindings = { faults: [], unknown };
   judgeWorkstreamKeys(document, path, map, keys);
   const { written, faults } = readShape(document, path, map);
-  const all = [...keys.faults, ...faults, ...workFaults(entry)];
-  if (written === null) return { entry, written, faults: all, warnings: [] };
-  all.push(...stepFaults(document, path, written), ...scopeFaults(entry, written));
-  all.push(...(await copyFaults(entry, written, root)));
-  const warnings = [...priorityWarnings(entry, written), ...proseWarnings(entry, extraPrograms)];
+  // From what is written, not from `written`: one wrong field hides no fault of the others.
+  const all = [...keys.faults, ...faults, ...workFaults(entry), ...stepFaults(entry), ...scopeFaults(entry)];
+  for (const fault of await copyFaults(entry, root)) all.push(fault);
+  const warnings = [...priorityWarnings(entry), ...proseWarnings(entry, extraPrograms)];
   return { entry, written, faults: all, warnings };
 }
 
@@ -47,26 +46,23 @@ function workFaults({ document, path, map }: Entry): Fault[] {
   ];
 }
 
-/** A scope of nothing would take out all that the tasks do. */
-function scopeFaults(
-  { document, path }: Entry,
-  { scope, files_scope, files_create }: WrittenWorkstream,
-): Fault[] {
-  if (typeof scope !== 'string' || scope === 'off') return [];
-  if ((files_scope ?? []).length + (files_create ?? []).length > 0) return [];
+/** A scope of nothing would take out all that the tasks do. What is no list is a fault of its own. */
+function scopeFaults({ document, path, map }: Entry): Fault[] {
+  const scope = textOf(member(map, 'scope'));
+  if (scope !== 'enforce' && scope !== 'warn') return [];
+  const isEmpty = (raw: Raw | undefined): boolean =>
+    raw === undefined || (raw.kind === 'list' && raw.items.length === 0);
+  if (!isEmpty(member(map, 'files_scope')) || !isEmpty(member(map, 'files_create'))) return [];
   const message = `"scope" is ${quote(scope)}, but neither "files_scope" nor "files_create" names a file`;
   const hint = 'Name what may change in "files_scope", or say "scope": "off".';
   return [faultAt(document, [...path, 'scope'], 'bad_scope', message, hint)];
 }
 
-async function copyFaults(
-  { document, path }: Entry,
-  written: WrittenWorkstream,
-  root: string,
-): Promise<Fault[]> {
+async function copyFaults({ document, path, map }: Entry, root: string): Promise<Fault[]> {
   const faults: Fault[] = [];
-  for (const [index, name] of (written.copy ?? []).entries()) {
-    const rule = await copyFault(root, name);
+  for (const [index, name] of textsIn(member(map, 'copy'))) {
+    // A path that leads out as it is spelled is told of already, and is not looked at.
+    const rule = pathFault(name) === null ? await copyFault(root, name) : null;
     if (rule !== null) {
       faults.push(
         faultAt(document, [...path, 'copy', index], 'bad_path', `"copy[${index}]" ${quote(name)} ${rule}`),
@@ -76,9 +72,11 @@ async function copyFaults(
   return faults;
 }
 
-function priorityWarnings({ document, path }: Entry, written: WrittenWorkstream): Fault[] {
-  const priority = written.metadata?.['priority'];
-  if (priority === undefined || written.priority !== undefined || priorityOf(priority) !== null) return [];
+function priorityWarnings({ document, path, map }: Entry): Fault[] {
+  const metadata = member(map, 'metadata');
+  const priority = metadata?.kind === 'map' ? member(metadata, 'priority') : undefined;
+  if (priority === undefined || member(map, 'priority') !== undefined) return [];
+  if (priorityOf(plain(priority)) !== null) return [];
   const message = '"metadata.priority" is not critical, high, medium, low or a number; taken as medium';
   return [faultAt(document, [...path, 'metadata', 'priority'], 'bad_priority', message)];
 }
@@ -98,11 +96,4 @@ function proseWarnings({ document, path, map }: Entry, extraPrograms: readonly s
     return step.kind === 'map' ? warn(step, [...path, 'steps', index]) : [];
   });
   return [...warn(map, path), ...inSteps];
-}
-
-function textsIn(raw: Raw | undefined): [number, string][] {
-  if (raw?.kind !== 'list') return [];
-  return raw.items.flatMap((item, index): [number, string][] => {
-    return item.kind === 'scalar' && typeof item.value === 'string' ? [[index, item.value]] : [];
-  });
 }

@@ -47,6 +47,20 @@ export function member(map: RawMap, key: string): Raw | undefined {
   return map.entries.find((entry) => entry.key === key)?.value;
 }
 
+/** The text, where it is one; else null. */
+export function textOf(raw: Raw | undefined): string | null {
+  return raw?.kind === 'scalar' && typeof raw.value === 'string' ? raw.value : null;
+}
+
+/** The texts of a list, each behind its index; nothing of what is no list. */
+export function textsIn(raw: Raw | undefined): [number, string][] {
+  if (raw?.kind !== 'list') return [];
+  return raw.items.flatMap((item, index): [number, string][] => {
+    const text = textOf(item);
+    return text === null ? [] : [[index, text]];
+  });
+}
+
 /** The value as plain data. Maps have no prototype, so that keys such as `__proto__` are only keys. */
 export function plain(raw: Raw): unknown {
   switch (raw.kind) {

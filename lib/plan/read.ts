@@ -1,7 +1,8 @@
 import type { PlannedWorkstream } from '../protocol/plan.ts';
 import { faultsAcross } from './across.ts';
-import type { Fault } from './fault.ts';
-import { faultOfFile } from './fault.ts';
+import { placeAt } from './document.ts';
+import type { Entry } from './entries.ts';
+import { type Fault, faultOfFile, printable } from './fault.ts';
 import { findPlanFiles, isMarkdown } from './files.ts';
 import { type Chosen, type Gathered, gatherFile } from './gather.ts';
 import { type Judged, judge } from './judge.ts';
@@ -14,8 +15,11 @@ import type { PlanFile } from './text.ts';
 
 export type PlanResult =
   /** `ids`: of all workstreams, those that were not selected among them. */
-  | { ok: true; workstreams: PlannedWorkstream[]; ids: string[]; warnings: Fault[] }
+  | { ok: true; workstreams: PlannedWorkstream[]; ids: string[]; places: Locations; warnings: Fault[] }
   | { ok: false; faults: Fault[]; warnings: Fault[] };
+
+/** By id, `file:line:column`, told from the working folder as faults are; `source` counts from the root. */
+export type Locations = ReadonlyMap<string, string>;
 
 export type ReadOptions = {
   /** What relative arguments count from, and what file names in faults are told from. */
@@ -77,7 +81,8 @@ export async function readPlan(root: string, args: string[], options: ReadOption
   const workstreams = selected.flatMap((one) => planned(one, settings));
   append(warnings, await scopeWarnings(root, selected, workstreams));
   sortFaults(warnings, order);
-  return { ok: true, workstreams, ids: entries.map(({ id }) => id ?? ''), warnings };
+  const places = new Map(selected.map(({ entry }) => [entry.id ?? '', placeOf(entry)]));
+  return { ok: true, workstreams, ids: entries.map(({ id }) => id ?? ''), places, warnings };
 }
 
 async function gatherAll(
@@ -117,6 +122,11 @@ function selector({ only = [], skip = [] }: ReadOptions): (id: string) => boolea
 
 function planned({ entry, written, priority }: Judged & Chosen, settings: Settings): PlannedWorkstream[] {
   return written === null ? [] : [plannedWorkstream(entry.document, entry.map, written, settings, priority)];
+}
+
+function placeOf({ document, map }: Entry): string {
+  const { line, column } = placeAt(document.lineStarts, map.offset);
+  return `${printable(document.file)}:${line}:${column}`;
 }
 
 async function scopeWarnings(

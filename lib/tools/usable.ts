@@ -9,7 +9,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** What the config says of tools, and the environment of workers. */
 export type ToolSources = { tools: ToolTable; env: Environment };
 
-/** `source`: the place in the plan, `file:line`. */
+/** `source`: the place in the plan; `message` begins with it. */
 export type Unusable = { source: string; message: string; hint: string };
 
 /** Whether a tool can be used by a workstream with the variables `planned`; runs nothing. Null: there is no such tool. */
@@ -20,15 +20,18 @@ export function findTool(name: string, { tools, env }: ToolSources, planned: Env
 
 /**
  * Why a prompt task could not be done, one for each workstream at most: a name that no tool has, since a slip of the pen
- * would be found out in the night; or no usable tool at all.
+ * would be found out in the night; or no usable tool at all. `places`: where a person finds a workstream, by id; else as
+ * the frozen plan says it.
  */
 export function unusableTools(
   workstreams: readonly PlannedWorkstream[],
   chain: string[] | null,
   sources: ToolSources,
+  places: ReadonlyMap<string, string> = new Map(),
 ): Unusable[] {
   return workstreams.flatMap((workstream) => {
-    const { id, source } = workstream;
+    const { id } = workstream;
+    const source = places.get(id) ?? workstream.source;
     const lists = workstream.tasks.map((task) => toolsFor(task, workstream.tool, chain));
     const unknown = lists
       .flat()

@@ -165,6 +165,25 @@ describe('a sound plan', () => {
     expect(plan.workstreams[0]).toMatchObject({ tool: ['no-such-agent'] });
     expect((await rig.orch(['launch', '--tool', 'no-such-agent'])).code).toBe(2);
   });
+
+  it('is told of in its place as seen from here, by a launch and by the doctor', async () => {
+    const rig = rigOf([{ id: 'a', tasks: ['Do it'] }]);
+    rig.write('orch.config.json', '{"tool": ["claude"]}');
+    rig.write('sub/here.json', '\n  {"id": "b", "tasks": ["Do it"]}');
+    const options = { cwd: join(rig.root, 'sub'), env: { PATH: '/usr/bin:/bin' } };
+    const [here, there, doctor] = await Promise.all([
+      rig.orch(['launch', 'here.json', '--allow-dirty', '--json'], options),
+      rig.orch(['launch', '--allow-dirty', '--json'], options),
+      rig.orch(['doctor', '--json'], options),
+    ]);
+    const { error } = JSON.parse(here.stderr) as { error: { code: string; message: string } };
+    expect([error.code, error.message.split(': ')[0]]).toEqual(['NO_TOOL', 'here.json:2:3']);
+    const outside = `${join(rig.root, 'orch.plan.json')}:2:2`;
+    expect(JSON.parse(there.stderr).error.message.split(': ')[0]).toBe(outside);
+    const { checks } = JSON.parse(doctor.stdout) as { checks: { name: string; found: string }[] };
+    const found = checks.find(({ name }) => name === 'plan');
+    expect(JSON.stringify(found)).toContain(`"${outside}: `);
+  });
 });
 
 describe('an analysis in Markdown', () => {

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { ORCH, type Rig } from '../rig/repository.ts';
+import { ORCH, type Rig, rigAt } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
 import { makeCanary, SECRET } from './canary.ts';
 
@@ -289,6 +289,34 @@ test(
     };
     expect(await rig.orch(['launch', '--dry-run'], { env: odd })).toMatchObject({ code: 0 });
     untouched();
+  },
+  BOUND_MS,
+);
+
+test(
+  'no control character of a task or of the name of the root is shown by a launch',
+  async () => {
+    const outer = rigOf();
+    const strange = rigAt(join(outer.aside, 'ro\u001b[31mo\u202et'));
+    onTestFinished(() => strange.end());
+    // C0, C1, a bidi override and DEL.
+    const run = 'echo \u001b[2J \u009b31mhi \u202eabc \u007f';
+    const plan = [{ id: 'A', tasks: [{ run }], files_scope: ['src/'] }];
+    strange.write('orch.plan.json', JSON.stringify(plan));
+    strange.git('init', '--quiet');
+    strange.git('add', '--all');
+    strange.git('commit', '--quiet', '--message=start');
+    for (const args of [
+      ['launch', '--dry-run'],
+      ['run', '--dry-run'],
+      ['launch', '--dry-run', '--json'],
+      ['launch'],
+      ['wait'],
+    ]) {
+      const { code, stdout, stderr } = await strange.orch(args);
+      expect([args, code]).toEqual([args, 0]);
+      expect(stdout + stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+    }
   },
   BOUND_MS,
 );

@@ -239,6 +239,48 @@ test('a workstream that is faulty otherwise still counts as defined', async () =
   expect(faultsOf(await readFiles(files)).map(({ code }) => code)).toEqual(['wrong_type']);
 });
 
+test('one wrong field hides no fault of the others, and no warning', async () => {
+  const outside = await folderWith({ secret: 's' });
+  const lines = [
+    '{"id": "a", "title": 5, "scope": "enforce",',
+    ' "steps": [{"id": "s", "tasks": ["x"], "depends_on": ["t"]},',
+    '  {"id": "t", "tasks": "x", "depends_on": ["s", "nope", " ", 5]},',
+    '  {"id": "t", "tasks": ["x"], "acceptance_tests": ["pytest is green"]},',
+    '  {"id": 5, "tasks": ["x"], "depends_on": ["s", "nobody"]}, "x"],',
+    ' "copy": ["../up", "leak", 5],',
+    ' "acceptance_tests": ["npm test passes", 5], "metadata": {"priority": "soon"}}',
+  ];
+  const root = await folderWith({ 'a.json': lines.join('\n') });
+  await symlink(join(outside, 'secret'), join(root, 'leak'));
+  const result = await readPlan(root, ['a.json'], { cwd: root });
+  expect(placesOf(result)).toEqual([
+    'wrong_type@1:22',
+    'bad_scope@1:34',
+    'cycle@2:54',
+    'wrong_type@3:24',
+    'unknown_dependency@3:49',
+    'empty@3:57',
+    'wrong_type@3:62',
+    'duplicate_id@4:10',
+    'wrong_type@5:10',
+    'unknown_dependency@5:49',
+    'wrong_type@5:61',
+    'bad_path@6:11',
+    'bad_path@6:20',
+    'wrong_type@6:28',
+    'wrong_type@7:42',
+  ]);
+  expect(result.warnings.map(({ code }) => code)).toEqual(['read_as_prose', 'read_as_prose', 'bad_priority']);
+});
+
+test.each([
+  ['"files_scope": "src/"', ['wrong_type']],
+  ['"files_create": [5]', ['wrong_type']],
+  ['"files_scope": [], "title": 5', ['wrong_type', 'bad_scope']],
+])('a scope names nothing only where nothing is written: %s', async (rest, codes) => {
+  expect((await codesOf(line(`${rest}, "scope": "warn"`))).sort()).toEqual([...codes].sort());
+});
+
 test('what cannot be read is a fault, never an exception and never nothing', async () => {
   const root = await folderWith({ 'a.txt': 'x', 'p/a.json': { id: 'a', tasks: ['x'] }, 'empty/x.txt': '' });
   await symlink('nowhere', join(root, 'p/dangling.json'));
@@ -277,6 +319,21 @@ test('control characters never reach a terminal', async () => {
   const shown = [...faultsOf(result), ...result.warnings].map(formatFault).join('');
   expect(shown).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
   expect(shown).toContain('\\u001b');
+});
+
+test('values of env are in no fault, but their names are', async () => {
+  const secret = 4815162342;
+  const values = [secret, `${secret}\0`, [secret], { [secret]: secret }, [`${secret}`]];
+  const plans = [
+    ...values.map((value) => ({ id: 'a', tasks: ['x'], env: { DB_PIN: value } })),
+    ...[secret, `DB_PIN=${secret}`, [`DB_PIN=${secret}`]].map((env) => ({ id: 'a', tasks: ['x'], env })),
+  ];
+  for (const [index, plan] of plans.entries()) {
+    const [fault, ...more] = faultsOf(await readFiles({ 'a.json': plan }));
+    expect([index, more, fault?.message.includes('env')]).toEqual([index, [], true]);
+    if (index < values.length) expect(fault?.message).toContain('DB_PIN');
+    expect(JSON.stringify(fault)).not.toContain(String(secret));
+  }
 });
 
 test('a fault is shown as editors link it, its hint on the next line', () => {

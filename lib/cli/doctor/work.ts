@@ -63,7 +63,12 @@ export function checkPlan(plan: PlanResult, config: Config | null): Check {
   const warnings = formatFaults(plan.warnings).join('\n');
   if (plan.ok) {
     const options = config?.options ?? {};
-    const [unusable, ...others] = unusableFromHere(plan.workstreams, options.tool ?? null, options);
+    const [unusable, ...others] = unusableFromHere(
+      plan.workstreams,
+      options.tool ?? null,
+      options,
+      plan.places,
+    );
     const more = others.length === 0 ? '' : `, and so do ${others.length} more`;
     if (unusable !== undefined) return fail('plan', `${unusable.message}${more}`, unusable.hint);
     const count = plan.workstreams.length;
