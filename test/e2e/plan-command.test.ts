@@ -166,7 +166,7 @@ describe('a sound plan', () => {
     expect((await rig.orch(['launch', '--tool', 'no-such-agent'])).code).toBe(2);
   });
 
-  it('is told of in its place as seen from here, by a launch and by the doctor', async () => {
+  it('is told of in its place as seen from here, by a launch, the doctor and a plan', async () => {
     const rig = rigOf([{ id: 'a', tasks: ['Do it'] }]);
     rig.write('orch.config.json', '{"tool": ["claude"]}');
     rig.write('sub/here.json', '\n  {"id": "b", "tasks": ["Do it"]}');
@@ -180,6 +180,9 @@ describe('a sound plan', () => {
     expect([error.code, error.message.split(': ')[0]]).toEqual(['NO_TOOL', 'here.json:2:3']);
     const outside = `${join(rig.root, 'orch.plan.json')}:2:2`;
     expect(JSON.parse(there.stderr).error.message.split(': ')[0]).toBe(outside);
+    const shown = await rig.orch(['plan', 'here.json', '--json'], options);
+    const place = { file: 'here.json', line: 2, column: 3, code: 'no_tool' };
+    expect(JSON.parse(shown.stdout).warnings).toMatchObject([place]);
     const { checks } = JSON.parse(doctor.stdout) as { checks: { name: string; found: string }[] };
     const found = checks.find(({ name }) => name === 'plan');
     expect(JSON.stringify(found)).toContain(`"${outside}: `);

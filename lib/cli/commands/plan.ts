@@ -3,10 +3,9 @@ import { resolve } from 'node:path';
 import { OrchError } from '../../errors.ts';
 import { type Fault, faultOfFile } from '../../plan/fault.ts';
 import { ENV } from '../../protocol/layout.ts';
-import type { PlannedWorkstream } from '../../protocol/plan.ts';
 import { jsonLine } from '../../protocol/text.ts';
 import { configOf } from '../config.ts';
-import { type Selection, soundPlan, tellWarnings } from '../plan-for-launch.ts';
+import { type CheckedPlan, type Selection, soundPlan, tellWarnings } from '../plan-for-launch.ts';
 import { planJson } from '../plan-json.ts';
 import { screenOf } from '../render.ts';
 import { graphLines, mermaidLines, planLines } from '../render-plan.ts';
@@ -66,7 +65,7 @@ export const verb: Verb<Args> = {
     };
     const checked = await soundPlan(root, selection, 'A launch would be refused. Mend the plan first.');
     const { workstreams } = checked;
-    const warnings = [...notes, ...checked.warnings, ...toolWarnings(workstreams, selection)];
+    const warnings = [...notes, ...checked.warnings, ...toolWarnings(checked, selection)];
     if (args.json) {
       process.stdout.write(jsonLine(planJson(workstreams, warnings, selection.tool)));
       return 0;
@@ -85,14 +84,16 @@ export const verb: Verb<Args> = {
 };
 
 /** One for all: where no agent is at hand, most workstreams of a plan would say the same. */
-function toolWarnings(workstreams: readonly PlannedWorkstream[], { tool, config }: Selection): Fault[] {
-  const unusable = unusableFromHere(workstreams, tool, config);
+function toolWarnings({ workstreams, places }: CheckedPlan, { tool, config }: Selection): Fault[] {
+  const unusable = unusableFromHere(workstreams, tool, config, places);
   const [first] = unusable;
   if (first === undefined) return [];
-  const [, file = first.source, line = '1'] = /^(.*):(\d+)$/s.exec(first.source) ?? [];
+  const [, file = first.source, line = 1, column = 1] = /^(.*):(\d+):(\d+)$/s.exec(first.source) ?? [];
   const more = unusable.length > 1 ? `, and so do ${unusable.length - 1} more` : '';
   const message = `a launch would be refused: ${first.message.slice(first.source.length + 2)}${more}`;
-  return [{ ...faultOfFile(file, 'no_tool', message, first.hint), line: Number(line) }];
+  return [
+    { ...faultOfFile(file, 'no_tool', message, first.hint), line: Number(line), column: Number(column) },
+  ];
 }
 
 /** `--graph` may stand alone, before a plan: yargs would take the plan for its value. */
