@@ -83,9 +83,9 @@ function firstCount(plan: FrozenPlan, records: readonly StatusRecord[]): number 
   return Math.min(plan.options.maxParallel, ready.length);
 }
 
-/** A live worker writes its PID file next after its record; who launched may read it at once. */
-function isSigned(root: string, { status, workstream, pid }: StatusRecord): boolean {
-  return status !== 'running' || readPid(pidPath(root, workstream))?.pid === pid;
+/** A live worker writes its PID file next after its record, if it can; who launched may read it at once. */
+function isSigned(root: string, { status, workstream, pid, current_task }: StatusRecord): boolean {
+  return status !== 'running' || current_task !== null || readPid(pidPath(root, workstream))?.pid === pid;
 }
 
 /** The records once as many have reported as may begin at once; not `enough` at the bound, or if nobody goes on. */
