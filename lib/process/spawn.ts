@@ -46,6 +46,15 @@ function failure(script: string, cause: unknown): OrchError {
   return new OrchError('SPAWN_FAILED', message, hint === null ? { cause } : { cause, hint });
 }
 
+/** What trying again does not mend. Too many processes, no memory, a full disk may pass. */
+const LASTING: ReadonlySet<string> = new Set(['E2BIG', 'EACCES', 'EPERM', 'ENOENT', 'ENOTDIR']);
+
+/** True if no child can be started by this SPAWN_FAILED until somebody mends something. */
+export function isLasting({ cause }: OrchError): boolean {
+  if (cause instanceof OrchError) return cause.code === 'UNSAFE_FOLDER';
+  return LASTING.has(errnoOf(cause) ?? '');
+}
+
 type Launched = {
   pid: number;
   stdin: Writable | null;
