@@ -1,15 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { OrchError } from '../errors.ts';
-import { orchestratorLogPath, pidPath } from '../protocol/layout.ts';
+import { orchestratorLogPath } from '../protocol/layout.ts';
 import type { FrozenPlan } from '../protocol/plan.ts';
-import { isAliveState, type StatusRecord } from '../protocol/status.ts';
+import { isHeldBack, type StatusRecord } from '../protocol/status.ts';
 import { escapeControls, jsonLine } from '../protocol/text.ts';
-import { readRecord } from '../store/records.ts';
-import { currentOrchestrator } from '../store/role.ts';
-import { readPid } from '../store/signs.ts';
-
-const BOUND_MS = 30_000;
-const LOOK_MS = 50;
+import { isOfRun, waitForFirst } from './wait-for-first.ts';
 
 /** Waits until the first workers have passed the gate and reported, and prints them; 1 if one could not start. */
 export async function firstReports(
@@ -17,10 +10,10 @@ export async function firstReports(
   plan: FrozenPlan,
   output: { json: boolean; quiet: boolean },
 ): Promise<number> {
-  const { records, enough } = await waitForFirst(root, plan);
+  const { records, enough, late } = await waitForFirst(root, plan);
   const mine = records.filter((record) => isOfRun(record, plan));
   const begun = mine.filter(({ status }) => status !== 'pending' && status !== 'blocked');
-  const lacking = mine.filter(lacksEnvironment);
+  const lacking = mine.filter(isHeldBack);
   // With enough of them at work, one that is starting is the next in turn.
   const failed = begun.filter(({ status }) => status === 'crashed' || (status === 'starting' && !enough));
   if (output.json) {
@@ -39,7 +32,6 @@ export async function firstReports(
       const worker = pid === null ? '' : `  pid ${pid}`;
       process.stdout.write(`${workstream}  ${status}${worker}  ${escapeControls(worktree)}\n`);
     }
-    tellLacking(lacking);
     const waiting = mine.length - begun.length - lacking.length;
     const kept = records.length - mine.length;
     if (kept > 0) process.stdout.write(`${kept} had completed before and are kept.\n`);
@@ -47,13 +39,20 @@ export async function firstReports(
       process.stdout.write(`${waiting} more ${waiting === 1 ? 'waits for its' : 'wait for their'} turn.\n`);
     process.stdout.write('You may close this terminal. `orch status` polls, `orch reattach` watches.\n');
   }
-  return failed.length + lacking.length > 0 ? 1 : 0;
+  if (!output.json) {
+    tellLacking(lacking);
+    if (late.length > 0) tellLate(root, late);
+  }
+  return failed.length + lacking.length + late.length > 0 ? 1 : 0;
 }
 
-/** Held back by what its environment lacks. */
-function lacksEnvironment({ status, reason }: StatusRecord): boolean {
-  return status === 'pending' && reason?.code === 'environment';
+/** What keeps them may pass, and is tried again: the orchestrator's log says what it is. */
+function tellLate(root: string, ids: readonly string[]): void {
+  process.stderr.write(`orch: ${listed(ids)} did not begin\nLook at ${orchestratorLogPath(root)}.\n`);
 }
+
+const listed = (ids: readonly string[]): string =>
+  `${ids.slice(0, 10).join(', ')}${ids.length > 10 ? ', …' : ''}`;
 
 /** One message a reason: a missing key holds all of a plan back. */
 function tellLacking(lacking: readonly StatusRecord[]): void {
@@ -62,61 +61,7 @@ function tellLacking(lacking: readonly StatusRecord[]): void {
     const ids = lacking
       .filter(({ reason }) => reason?.message === message)
       .map(({ workstream }) => workstream);
-    const names = `${ids.slice(0, 10).join(', ')}${ids.length > 10 ? ', …' : ''}`;
     const more = hint === null ? '' : `\n${escapeControls(hint)}`;
-    process.stderr.write(`orch: ${names} pending: ${escapeControls(message)}${more}\n`);
-  }
-}
-
-/** True for what this launch starts or adopts; what had completed before keeps the run it completed in. */
-function isOfRun(record: StatusRecord, plan: FrozenPlan): boolean {
-  return record.run === plan.run || isAliveState(record);
-}
-
-/** How many may begin at once: those whose dependencies are done, up to the limit. */
-function firstCount(plan: FrozenPlan, records: readonly StatusRecord[]): number {
-  const done = new Set(
-    records.filter((record) => !isOfRun(record, plan)).map(({ workstream }) => workstream),
-  );
-  const ready = plan.workstreams.filter(
-    ({ id, depends_on }) => !done.has(id) && depends_on.every((dependency) => done.has(dependency)),
-  );
-  return Math.min(plan.options.maxParallel, ready.length);
-}
-
-/** A live worker writes its PID file next after its record; who launched may read it at once. */
-function isSigned(root: string, { status, workstream, pid }: StatusRecord): boolean {
-  return status !== 'running' || readPid(pidPath(root, workstream))?.pid === pid;
-}
-
-/** The records once as many have reported as may begin at once; not `enough` at the bound, or if nobody goes on. */
-async function waitForFirst(
-  root: string,
-  plan: FrozenPlan,
-): Promise<{ records: StatusRecord[]; enough: boolean }> {
-  const bound = performance.now() + BOUND_MS;
-  for (;;) {
-    const records = plan.workstreams
-      .map(({ id }) => readRecord(root, id))
-      .flatMap((read) => (read.kind === 'record' ? [read.record] : []));
-    const begun = records.filter(
-      (record) =>
-        isOfRun(record, plan) &&
-        (lacksEnvironment(record) || !['pending', 'blocked', 'starting'].includes(record.status)) &&
-        isSigned(root, record),
-    );
-    if (begun.length >= firstCount(plan, records)) return { records, enough: true };
-    const orchestrator = await currentOrchestrator(root);
-    if (orchestrator?.alive === false && orchestrator.ended_at === null) {
-      const hint = `Look at ${orchestratorLogPath(root)}, then run \`orch reattach\`.`;
-      throw new OrchError(
-        'START_FAILED',
-        `the background orchestrator (pid ${orchestrator.pid}) ended at once`,
-        { hint },
-      );
-    }
-    if (orchestrator?.ended_at !== null && orchestrator !== null) return { records, enough: false };
-    if (performance.now() > bound) return { records, enough: false };
-    await sleep(LOOK_MS);
+    process.stderr.write(`orch: ${listed(ids)} pending: ${escapeControls(message)}${more}\n`);
   }
 }

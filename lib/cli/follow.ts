@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NewsFeed } from '../orchestrate/news.ts';
 import { HOLDS, pollStatus, type StatusList } from '../orchestrate/poll.ts';
 import type { WorkstreamStatus } from '../orchestrate/verdict.ts';
+import { isHeldBack } from '../protocol/status.ts';
 import { jsonLine } from '../protocol/text.ts';
 import { requireShown } from './known.ts';
 import { changeLine, screenOf } from './render.ts';
@@ -127,11 +128,10 @@ export async function followUntilFinal(root: string, options: FollowOptions): Pr
   return lookUntil(watch, look, signal, boundMs, debounceMs);
 }
 
-/** True if nothing goes on without a person. What an environment held back may begin in that of a newcomer. */
+/** True if nothing goes on without a person. What was held back may begin with a newcomer, who tries again. */
 async function waitsForPerson({ workstreams }: StatusList, options: FollowOptions): Promise<boolean> {
   if (!workstreams.every((status) => status.final || isWaitingForPerson(status))) return false;
-  const isHeldBack = workstreams.some(({ final, reason }) => !final && reason?.code === 'environment');
-  return !(isHeldBack && (await options.isAtWork?.()) === true);
+  return !(workstreams.some(isHeldBack) && (await options.isAtWork?.()) === true);
 }
 
 /** Tells whether nothing more happens in the lists that it is shown one after the other. */

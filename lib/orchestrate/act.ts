@@ -12,10 +12,11 @@ import { type Actor, audit } from '../store/events.ts';
 import { withLock } from '../store/lock.ts';
 import { type Change, changeRecord, createRecord, leaseOf, readRecord } from '../store/records.ts';
 import { removeFile } from '../store/signs.ts';
-import type { Action } from './decide.ts';
+import { type Action, isSameReason } from './decide.ts';
 import { firstRecord } from './first-record.ts';
 import { lookAtForeign } from './foreign.ts';
 import { keepCommits } from './keep-commits.ts';
+import { reasonToHold } from './not-started.ts';
 import { isStopAsked, traceOf } from './observe.ts';
 import { settleForeign } from './settle-foreign.ts';
 import { recordOf, type View, type World } from './world.ts';
@@ -239,8 +240,23 @@ async function launch(
     return { action, ok: true, note: `pid ${launched.record.pid}`, child: launched.child };
   } catch (error) {
     if (!(error instanceof OrchError)) throw error;
+    if (error.code === 'SPAWN_FAILED') await noteFailure(root, action, record, error, actor);
     return { action, ok: false, note: messageOf(error) };
   }
+}
+
+/** Writes down why it cannot be started, once, or that this is not the reason any more. */
+async function noteFailure(
+  root: string,
+  action: Extract<Action, { type: 'launch' }>,
+  record: StatusRecord,
+  error: OrchError,
+  actor: Actor,
+): Promise<void> {
+  const reason = reasonToHold(error);
+  if (isSameReason(record.reason, reason)) return;
+  const event = { type: 'requeue', restarts: record.restarts, reason } as const;
+  await change(root, action, record, 'orchestrator', actor, event);
 }
 
 /** The same record as when it was decided; a foreign worker may also have begun again and said nothing yet. */

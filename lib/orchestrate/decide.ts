@@ -230,8 +230,11 @@ function launches(world: World, options: PlanOptions, permissions: Permissions):
     return permissions.launch || record.restarts > 0;
   });
   const ready = due.filter(({ id }) => !world.lacking.has(id));
-  // Array.sort is stable: equal priorities keep the order of the plan.
-  const order = ready.sort((a, b) => (b.planned?.priority ?? 0) - (a.planned?.priority ?? 0));
+  const priorityOf = ({ planned }: View): number => planned?.priority ?? 0;
+  // Array.sort is stable: equal priorities keep the order of the plan. What could not be started takes no turn away.
+  const order = ready.sort(
+    (a, b) => Number(isUnstartable(a)) - Number(isUnstartable(b)) || priorityOf(b) - priorityOf(a),
+  );
   const begun = order.slice(0, Math.max(free, 0));
   return [
     ...begun.map(({ id }): Action => ({ type: 'launch', id, why: 'its dependencies are done' })),
@@ -239,7 +242,12 @@ function launches(world: World, options: PlanOptions, permissions: Permissions):
   ];
 }
 
-/** What a pending workstream may wait for, besides its turn. */
+/** The last try to start a worker failed for a reason that lasts. Each pass tries again, for its slot is free. */
+function isUnstartable(view: View): boolean {
+  return recordOf(view)?.reason?.code === 'spawn_failed';
+}
+
+/** What the look at the world shows of why a pending workstream does not begin, besides its turn. */
 const HELD_BY: ReadonlySet<string> = new Set(['environment', 'containment']);
 
 /** The reason in the record of what does not begin now is kept true. */
@@ -247,8 +255,13 @@ function holdOf({ id, read }: View, world: World): Action[] {
   const written = read.kind === 'record' ? read.record.reason : null;
   const reason = world.lacking.get(id) ?? null;
   if (reason === null) return HELD_BY.has(written?.code ?? '') ? [{ type: 'hold', id, reason }] : [];
-  const isSame = written?.code === reason.code && sameText(written.message, reason.message);
-  return isSame ? [] : [{ type: 'hold', id, reason }];
+  return isSameReason(written, reason) ? [] : [{ type: 'hold', id, reason }];
+}
+
+/** True if a record that says `written` need not be told `reason`. */
+export function isSameReason(written: Reason | null, reason: Reason | null): boolean {
+  if (written === null || reason === null) return written === reason;
+  return written.code === reason.code && sameText(written.message, reason.message);
 }
 
 /** A record holds the first 256 bytes of a text, in the worst case 48. */
@@ -299,6 +312,7 @@ function isStuckItself(view: View, world: World, options: PlanOptions, isFull: b
   if (record === null) return view.planned === null || view.read.kind === 'foreign';
   if (view.liveness !== null) return view.liveness === 'unknown';
   if (isFinal(record, options.restart) || view.stopAskedMs !== null) return false;
-  if (record.status === 'pending' && (isFull || world.lacking.has(view.id))) return true;
+  const isKept = isFull || world.lacking.has(view.id) || isUnstartable(view);
+  if (record.status === 'pending' && isKept) return true;
   return view.planned === null || world.held;
 }

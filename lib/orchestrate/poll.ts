@@ -2,7 +2,7 @@ import { errnoOf, messageOf, OrchError } from '../errors.ts';
 import { isFrozen } from '../process/system.ts';
 import { type Usage, usageOf } from '../process/usage.ts';
 import { DEFAULT_OPTIONS, type FrozenPlan, type PlannedWorkstream } from '../protocol/plan.ts';
-import type { Reason } from '../protocol/status.ts';
+import { isHeldBack, type Reason } from '../protocol/status.ts';
 import { readPlan } from '../store/plans.ts';
 import { listRecordIds, type RecordRead, readRecord } from '../store/records.ts';
 import { currentOrchestrator } from '../store/role.ts';
@@ -24,7 +24,14 @@ export type StatusList = {
 };
 
 /** Reasons of workstreams that are not final and yet go nowhere until a person acts. */
-export const HOLDS = ['held', 'not_planned', 'dependency_unknown', 'environment'] as const;
+export const HOLDS = [
+  'held',
+  'not_planned',
+  'dependency_unknown',
+  'environment',
+  'containment',
+  'spawn_failed',
+] as const;
 
 const STALE_LEAST_SECONDS = 15;
 const LOOKS = 3;
@@ -120,7 +127,7 @@ function explainHolds(
       if (status === undefined) continue;
       // What a foreign worker made has no commit to start from.
       const isForeign = !('schema' in status) && status.status !== 'missing';
-      if (status.verdict === 'unknown' || isForeign || lacksEnvironment(status)) return dependency;
+      if (status.verdict === 'unknown' || isForeign || isHeldBack(status)) return dependency;
       const further = culpritOf(dependency, seen);
       if (further !== null) return further;
     }
@@ -140,9 +147,9 @@ function explainHolds(
       const culprit = culpritOf(id, new Set());
       if (culprit === null) continue;
       const lack = byId.get(culprit);
-      if (lack !== undefined && lacksEnvironment(lack)) {
-        const { message = '', hint = null } = lack.reason ?? {};
-        status.reason = { code: 'environment', message: `it waits for ${culprit}: ${message}`, hint };
+      const cause = lack !== undefined && isHeldBack(lack) ? lack.reason : null;
+      if (cause !== null) {
+        status.reason = { ...cause, message: `it waits for ${culprit}: ${cause.message}` };
         continue;
       }
       const hint = `If you know that it is gone, \`orch stop ${culprit} --presume-dead\` settles it.`;
@@ -153,11 +160,6 @@ function explainHolds(
       };
     }
   }
-}
-
-/** Whether whoever orchestrates found that its environment keeps it from beginning. */
-function lacksEnvironment({ status, reason }: WorkstreamStatus): boolean {
-  return status === 'pending' && reason?.code === 'environment';
 }
 
 async function addUsage(workstreams: readonly WorkstreamStatus[]): Promise<void> {

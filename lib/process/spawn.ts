@@ -1,10 +1,12 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { basename } from 'node:path';
 import type { Duplex, Writable } from 'node:stream';
-import { messageOf, OrchError } from '../errors.ts';
+import { errnoOf, messageOf, OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import { readLines } from './channel.ts';
 import { GATE_BYTE } from './gate.ts';
+import { openLog } from './open-log.ts';
 
 export type SpawnOptions = {
   script: string;
@@ -33,10 +35,24 @@ export type GatedChild = {
   onLine(maxBytes: number, listener: (line: string) => void): void;
 };
 
-const LOG_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+const TOO_LONG_HINT =
+  'Linux gives a program no variable of more than 128 KiB: look at the env_file and at your own environment.';
 
 function failure(script: string, cause: unknown): OrchError {
-  return new OrchError('SPAWN_FAILED', `${script} could not be started: ${messageOf(cause)}`, { cause });
+  const isTooLong = errnoOf(cause) === 'E2BIG';
+  const why = isTooLong ? 'its environment is longer than the system takes (E2BIG)' : messageOf(cause);
+  const hint = isTooLong ? TOO_LONG_HINT : cause instanceof OrchError ? cause.hint : null;
+  const message = `${basename(script)} could not be started: ${why}`;
+  return new OrchError('SPAWN_FAILED', message, hint === null ? { cause } : { cause, hint });
+}
+
+/** What trying again does not mend. Too many processes, no memory, a full disk may pass. */
+const LASTING: ReadonlySet<string> = new Set(['E2BIG', 'EACCES', 'EPERM', 'ENOENT', 'ENOTDIR']);
+
+/** True if no child can be started by this SPAWN_FAILED until somebody mends something. */
+export function isLasting({ cause }: OrchError): boolean {
+  if (cause instanceof OrchError) return cause.code === 'UNSAFE_FOLDER';
+  return LASTING.has(errnoOf(cause) ?? '');
 }
 
 type Launched = {
@@ -55,7 +71,7 @@ async function launch(options: SpawnOptions, pipes: Pipes): Promise<Launched> {
   const { execa } = await import('execa');
   const fds: number[] = [];
   try {
-    for (const path of [options.outPath, options.errPath]) fds.push(openSync(path, LOG_FLAGS, 0o600));
+    for (const path of [options.outPath, options.errPath]) fds.push(openLog(path));
     // execa takes any descriptor; its types know those below 10 alone.
     const [stdout, stderr] = fds as [3, 4];
     const args = [...(options.nodeFlags ?? []), options.script, ...options.args];

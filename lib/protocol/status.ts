@@ -233,6 +233,13 @@ export function isFinal(record: StatusRecord, restartLimit: number): boolean {
   }
 }
 
+const HELD_BACK_BY: ReadonlySet<string> = new Set(['environment', 'containment', 'spawn_failed']);
+
+/** True for what could begin and does not, until a person mends what whoever orchestrates wrote down as its reason. */
+export function isHeldBack({ status, reason }: { status: string; reason: Reason | null }): boolean {
+  return status === 'pending' && HELD_BACK_BY.has(reason?.code ?? '');
+}
+
 /** True if dependents may start from this record's `head`. */
 export function isSuccess(record: StatusRecord): record is RecordOf<'completed' | 'merged'> {
   return record.status === 'completed' || record.status === 'merged';

@@ -130,9 +130,14 @@ export function isHeld(root: string): boolean {
   }
 }
 
-/** Writes `.pids/<id>.pid`, a hint for shells. */
+/** Writes `.pids/<id>.pid`. A hint for shells: where it cannot be written, that is told on stderr and costs nothing. */
 export async function writePid(path: string, pid: number): Promise<void> {
-  await writeDurably(path, `${pid}\n`);
+  try {
+    await writeDurably(path, `${pid}\n`);
+  } catch (error) {
+    if (!(error instanceof OrchError)) throw error;
+    process.stderr.write(`orch: no PID file: ${error.message}\n`);
+  }
 }
 
 export type PidFile = { pid: number; mtimeMs: number };

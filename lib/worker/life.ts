@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts';
 import type { Lease } from '../store/records.ts';
 import type { StopRequest } from '../store/signs.ts';
 import { beat, meansAttempt, readStop } from '../store/signs.ts';
@@ -55,13 +56,17 @@ export function beginLife(
   process.on('SIGHUP', () => undefined);
 
   const begun = performance.now();
-  const pulse = (): void => {
-    beat(root, id, (performance.now() - begun) / 1000);
+  const beatOnce = makeTolerant('no heartbeat', () => beat(root, id, (performance.now() - begun) / 1000));
+  const obey = makeTolerant('no look for a stop word', () => {
     const request = askedToStop();
     if (request !== null) interrupt({ cause: 'stop', request });
+  });
+  const pulse = (): void => {
+    beatOnce();
+    obey();
   };
   pulse();
-  const heart = setInterval(() => tolerate(pulse), times.heartbeatMs);
+  const heart = setInterval(pulse, times.heartbeatMs);
   const limit = setTimeout(() => interrupt({ cause: 'timeout' }), Math.min(times.timeoutMs, MAX_TIMER_MS));
   return {
     stop: controller.signal,
@@ -75,11 +80,20 @@ export function beginLife(
   };
 }
 
-/** A heartbeat that fails (a full disk, a folder that is gone) informs nobody, but is no reason to stop working. */
-function tolerate(pulse: () => void): void {
-  try {
-    pulse();
-  } catch (error) {
-    process.stderr.write(`orch: no heartbeat: ${error instanceof Error ? error.message : String(error)}\n`);
-  }
+/**
+ * A heartbeat that fails (a full disk, something else in its place) informs nobody, but is no reason to stop working,
+ * nor to overlook a stop word. Each fault is told once, not at each beat of a night.
+ */
+function makeTolerant(what: string, work: () => void): () => void {
+  let told: string | null = null;
+  return () => {
+    try {
+      work();
+      told = null;
+    } catch (error) {
+      const fault = messageOf(error);
+      if (fault !== told) process.stderr.write(`orch: ${what}: ${fault}\n`);
+      told = fault;
+    }
+  };
 }

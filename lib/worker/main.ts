@@ -5,21 +5,22 @@ import { failpoint, playRole } from '../failpoint.ts';
 import { startOrchestrator } from '../process/background.ts';
 import { passGate, watchParent } from '../process/gate.ts';
 import { killKin } from '../process/kill.ts';
-import { ENV, heartbeatPath, orchestratorLogPath, pidPath, stopPath } from '../protocol/layout.ts';
+import { ENV, heartbeatPath, orchestratorLogPath, stopPath } from '../protocol/layout.ts';
 import { DEFAULT_LOG_LIMITS } from '../protocol/log-parts.ts';
 import { hintOfCrash, type Reason } from '../protocol/status.ts';
 import type { RecordEvent } from '../protocol/transitions.ts';
 import { type Actor, audit, recordHistory } from '../store/events.ts';
 import { planInForce, plannedWorkstream, readPlan } from '../store/plans.ts';
-import { changeRecord, type Lease } from '../store/records.ts';
+import type { Lease } from '../store/records.ts';
 import { currentOrchestrator } from '../store/role.ts';
-import { removeFile, removePid, writePid } from '../store/signs.ts';
+import { removeFile, removePid } from '../store/signs.ts';
 import { tolerateLog } from '../store/tolerate-log.ts';
 import { isWorkLeft } from '../store/work-left.ts';
 import { limitsFor, sandboxFor } from '../tools/choose.ts';
 import { makeEnclose } from '../tools/enclose.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
 import { type Attempt, kinOf } from './attempt.ts';
+import { beginAttempt } from './begin.ts';
 import { carryOut } from './carry-out.ts';
 import type { Conclusion } from './conclusion.ts';
 import { salvageHalfDone } from './half-done.ts';
@@ -60,21 +61,20 @@ async function main(): Promise<number> {
   if (plan === null || workstream === null) {
     throw new OrchError('NO_WORKSTREAM', `the frozen plan has no workstream ${id}`);
   }
-  const begun = await changeRecord(root, id, lease, 'worker', actor, { type: 'run' });
-  if (!begun.ok) throw new OrchError('LEASE_LOST', `${id} is not this worker's to run`);
-  await writePid(pidPath(root, id), process.pid);
+  const begun = await beginAttempt(root, id, lease, actor);
+  if (begun === null) throw new OrchError('LEASE_LOST', `${id} is not this worker's to run`);
   failpoint('worker.life.begun');
 
   const timeoutMs = workstream.timeoutMs ?? plan.options.timeoutMs;
   const { heartbeatMs } = plan.options;
-  const startedAt = begun.record.started_at ?? 0;
+  const startedAt = begun.started_at ?? 0;
   const life = beginLife(root, id, lease, { heartbeatMs, timeoutMs, startedAt });
   if (early !== null) life.interrupt({ cause: 'terminated', signal: early });
-  const isAttached = begun.record.mode === 'attached';
+  const isAttached = begun.mode === 'attached';
   const onParentLost = (): void => life.interrupt({ cause: 'parent_lost' });
   if (isAttached) watchParent(onParentLost);
   const news = isAttached ? beginNews(onParentLost) : null;
-  news?.record(begun.record);
+  news?.record(begun);
   const logs = keepLogsBounded(root, id, plan.options.logs ?? DEFAULT_LOG_LIMITS, actor);
   const sizes = logSizes();
   recordHistory(root, id, {
@@ -88,7 +88,7 @@ async function main(): Promise<number> {
   process.stdout.write(`orch: ${id}, attempt ${number}, pid ${process.pid}, ${new Date().toISOString()}\n`);
 
   const onLost = (): void => life.interrupt({ cause: 'lease_lost' });
-  const reporter = makeReporter(root, begun.record, lease, actor, onLost, news?.record);
+  const reporter = makeReporter(root, begun, lease, actor, onLost, news?.record);
   const attempt: Attempt = {
     root,
     run,
@@ -102,14 +102,14 @@ async function main(): Promise<number> {
     excluded: [],
     enclose: makeEnclose({
       mark: { root, workstream: id, attempt: number, token },
-      text: begun.record.containment,
+      text: begun.containment,
       limits: limitsFor(plan.options, workstream),
       sandbox: sandboxFor(plan.options, workstream),
       envFile: plan.options.envFile,
     }),
   };
   onParentLoss(life, () => void endAtLastMoment(attempt, () => endOf(life.interruption(), attempt)));
-  const fresh = begun.record.fresh;
+  const fresh = begun.fresh;
   const event = await lastWord(attempt, fresh);
   life.end();
   if (event === null) return EXIT_CODE.LEASE_LOST;
@@ -122,7 +122,7 @@ async function main(): Promise<number> {
   process.stdout.write(`orch: ${id}: ${reporter.record().status}\n`);
   removeSigns(attempt);
   failpoint('worker.signs.removed');
-  if (begun.record.mode === 'detached') await passOn(root, actor);
+  if (begun.mode === 'detached') await passOn(root, actor);
   return reporter.record().status === 'completed' ? 0 : 1;
 }
 

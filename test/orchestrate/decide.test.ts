@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Action, backoffMs, decide, isOpen } from '../../lib/orchestrate/decide.ts';
 import { recordOf, type View, type World } from '../../lib/orchestrate/world.ts';
+import type { FrozenPlan } from '../../lib/protocol/plan.ts';
 import type { StatusRecord } from '../../lib/protocol/status.ts';
 import { ALL, anyWorld, freshWorld, permissions, worldOf } from '../rig/worlds.ts';
 import { apply, live, modelOf } from './model.ts';
@@ -32,6 +33,19 @@ function failedForGood(world: World, id: string): boolean {
 
 const isDone = (world: World, id: string): boolean =>
   ['completed', 'merged'].includes(statusOf(world, id) ?? '');
+
+/** As it is once its worker could not be started, for a reason that lasts. */
+function unstartable(view: View): View {
+  const record = recordOf(view);
+  if (record?.status !== 'pending') return view;
+  const reason = { code: 'spawn_failed', message: 'its log is a folder', hint: null };
+  return { ...view, read: { kind: 'record', record: { ...record, reason }, mtimeMs: 1 } };
+}
+
+const withSlots = (plan: FrozenPlan, maxParallel: number): FrozenPlan => ({
+  ...plan,
+  options: { ...plan.options, maxParallel },
+});
 
 function each<T extends Action['type']>(actions: Action[], type: T): Extract<Action, { type: T }>[] {
   return actions.filter((action): action is Extract<Action, { type: T }> => action.type === type);
@@ -472,6 +486,38 @@ describe('the loop', () => {
     });
     expect(decide(model.world, ALL)).toEqual([]);
     expect(isOpen(model.world)).toBe(false);
+  });
+
+  it('gives no slot to what could not be started while another may have it, and rests where nothing else is left', () => {
+    let last = 0;
+    const marks = fc.array(fc.boolean(), { minLength: 9, maxLength: 9 });
+    fc.assert(
+      fc.property(anyWorld, marks, (world, marked) => {
+        const views = world.views.map((view, at) => (marked[at] === true ? unstartable(view) : view));
+        const wide = worldOf(world.plan && withSlots(world.plan, 1000), world.held, views, [], world.lacking);
+        const narrow = worldOf(world.plan, world.held, views, [], world.lacking);
+        const isMarked = (id: string): boolean =>
+          recordOf(viewOf(narrow, id))?.reason?.code === 'spawn_failed';
+        const launched = (one: World): string[] => each(decide(one, ALL), 'launch').map(({ id }) => id);
+        const ids = launched(narrow);
+        if (ids.some(isMarked)) {
+          last += 1;
+          expect(launched(wide).filter((id) => !isMarked(id) && !ids.includes(id))).toEqual([]);
+          expect(ids.map(isMarked)).toEqual(ids.map(isMarked).sort());
+        }
+        // Its reason stays until it begins, or something else keeps it.
+        for (const { id, reason } of each(decide(narrow, ALL), 'hold'))
+          if (isMarked(id)) expect(reason).toEqual(world.lacking.get(id));
+      }),
+      RUNS,
+    );
+    expect(last).toBeGreaterThan(5);
+    fc.assert(
+      fc.property(freshWorld, ({ plan, views }) => {
+        expect(isOpen(worldOf(plan, false, views, []))).toBe(true);
+        expect(isOpen(worldOf(plan, false, views.map(unstartable), []))).toBe(false);
+      }),
+    );
   });
 });
 

@@ -24,6 +24,7 @@ it.each([
   ['the end', [sight('A', 'completed'), sight('B', 'merged')], ['final A,B']],
   ['what cannot be judged', [sight('A', 'unknown')], ['attention A']],
   ['what its environment lacks', [sight('A', 'pending', { reason: reason('environment') })], ['attention A']],
+  ['what cannot be started', [sight('A', 'pending', { reason: reason('spawn_failed') })], ['attention A']],
   ['a limit', [sight('A', 'running', { reason: reason('rate_limited') })], ['attention A']],
   ['no attention for what is over', [sight('A', 'completed', { reason: reason('quota') })], ['final A']],
   ['nothing of an empty plan', [], []],

@@ -21,7 +21,13 @@ export type Occasion = { key: string; event: NotifyEvent; about: readonly Sight[
 
 const FAILED: ReadonlySet<string> = new Set(['failed', 'timed_out', 'crashed', 'conflict']);
 /** Why something that is not final waits for a person, or for an account's limit. */
-const ATTENTION: ReadonlySet<string> = new Set(['environment', 'containment', 'rate_limited', 'quota']);
+const ATTENTION: ReadonlySet<string> = new Set([
+  'environment',
+  'containment',
+  'spawn_failed',
+  'rate_limited',
+  'quota',
+]);
 const SUCCESS: ReadonlySet<string> = new Set(['completed', 'merged']);
 
 const KEY_CHARACTERS = 20;

@@ -1,9 +1,10 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { messageOf } from '../../errors.ts';
 import { failpoint } from '../../failpoint.ts';
 import { killKin } from '../../process/kill.ts';
 import type { Kin } from '../../process/kin.ts';
 import { findMarked, type Leader } from '../../process/marked.ts';
+import { openLog } from '../../process/open-log.ts';
 import { createToken, probe } from '../../process/system.ts';
 import { orchestratorLogPath } from '../../protocol/layout.ts';
 import type { NotifyMessage } from '../../protocol/notify.ts';
@@ -19,7 +20,6 @@ type Sender = { root: string; actor: Actor };
 
 const GRACE_MS = 1_000;
 const KILL_BOUND_MS = 3_000;
-const LOG_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 
 /**
  * Runs a notifier's command by `sh -c` at the root, the message as JSON on its stdin, its output in the orchestrator's
@@ -33,7 +33,7 @@ export async function sendByCommand(
   signal: AbortSignal,
 ): Promise<string | null> {
   const { execa } = await import('execa');
-  const log = openSync(orchestratorLogPath(root), LOG_FLAGS, 0o600);
+  const log = openLog(orchestratorLogPath(root));
   let leader: Leader | null = null;
   const mark = createToken();
   try {
