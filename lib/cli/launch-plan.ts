@@ -11,7 +11,7 @@ import {
   resolveCommit,
   trackedUnder,
 } from '../git/repository.ts';
-import { applyJoinings, type Joining, join } from '../orchestrate/join.ts';
+import { applyJoinings, type Joining, join, withJoinings } from '../orchestrate/join.ts';
 import { PERMISSIONS, pass, throwFault } from '../orchestrate/loop.ts';
 import { newMemory, observe } from '../orchestrate/observe.ts';
 import { recordOf, type View } from '../orchestrate/world.ts';
@@ -40,7 +40,7 @@ import { makeFolders, refuseTracked } from '../store/folders.ts';
 import { writePlan } from '../store/plans.ts';
 import { readRecord } from '../store/records.ts';
 import { type Role, takeRole } from '../store/role.ts';
-import { removeFile } from '../store/signs.ts';
+import { markOfHold, removeFile } from '../store/signs.ts';
 import { asksForContainment, chooseContainment, limitsFor } from '../tools/choose.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
 import { toolsFor } from '../tools/registry.ts';
@@ -130,7 +130,7 @@ export async function freezePlan(
 
 /**
  * Freezes the plan and joins it with what is there, then goes on with `next`, all while holding the role. Killed
- * on the way: a plan without its records, which any orchestrator makes up for.
+ * on the way: a plan that says what of it is not done yet, which any orchestrator makes up for.
  */
 export async function startRun(
   root: string,
@@ -141,6 +141,7 @@ export async function startRun(
   const actor: Actor = { role: 'launch', pid: process.pid };
   const role = await takeRole(root, actor, ROLE_BOUND_MS);
   try {
+    const lifts = markOfHold(root);
     // First settle what died, so that nobody is adopted who is not there.
     const options = { root, permissions: PERMISSIONS.repair, mode: plan.mode, actor, memory: newMemory() };
     throwFault((await pass(options)).done);
@@ -152,9 +153,10 @@ export async function startRun(
       world.views.filter((view) => isLeftBehind(view, joinings)).map(({ id }) => id),
       json,
     );
-    await writePlan(root, plan);
-    await applyJoinings(world, plan, joinings, fresh, actor);
-    if (removeFile(holdPath(root)))
+    await writePlan(root, { ...withJoinings(plan, joinings), lifts });
+    await applyJoinings(world, plan, joinings, actor);
+    // Not one that a person has given since.
+    if (lifts !== null && markOfHold(root) === lifts && removeFile(holdPath(root)))
       audit(root, actor, { event: 'hold', workstream: null, why: 'lifted by a launch' });
     await next(role);
   } finally {

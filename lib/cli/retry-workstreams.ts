@@ -1,13 +1,15 @@
 import { OrchError } from '../errors.ts';
 import { act } from '../orchestrate/act.ts';
+import { beginAnew } from '../orchestrate/begin-anew.ts';
 import { refuseForeign } from '../orchestrate/foreign.ts';
 import { newMemory, type Observation, observe } from '../orchestrate/observe.ts';
 import { recordOf, type View } from '../orchestrate/world.ts';
+import { leftToBegin } from '../protocol/anew.ts';
 import { holdPath } from '../protocol/layout.ts';
 import { isFinal, isSuccess, type StatusRecord } from '../protocol/status.ts';
 import { type Actor, audit } from '../store/events.ts';
-import { changeRecord, leaseOf, placeOf, UNREADABLE_HINT } from '../store/records.ts';
-import { removeFile, withdrawStop } from '../store/signs.ts';
+import { placeOf, UNREADABLE_HINT } from '../store/records.ts';
+import { removeFile } from '../store/signs.ts';
 import { ensureOrchestrator } from './ensure-orchestrator.ts';
 
 /**
@@ -24,7 +26,7 @@ export async function retryWorkstreams(
   const actor: Actor = { role: 'retry', pid: process.pid };
   const world = await observe(root, newMemory());
   const views = which === 'failed' ? world.views.filter(hasFailed) : which.map((id) => viewOf(world, id));
-  const records = views.map((view) => retryable(root, view, fresh));
+  const records = views.map((view) => retryable(world, view, fresh));
   if (removeFile(holdPath(root)))
     audit(root, actor, { event: 'hold', workstream: null, why: 'lifted by a retry' });
   for (const record of records) await requeue(world, record, fresh, actor);
@@ -46,7 +48,7 @@ function hasFailed(view: View): boolean {
 }
 
 /** All are checked before any is changed. */
-function retryable(root: string, view: View, fresh: boolean): StatusRecord {
+function retryable({ root, plan }: Observation, view: View, fresh: boolean): StatusRecord {
   const { id, read } = view;
   const record = recordOf(view);
   if (read.kind === 'foreign') throw refuseForeign(id, 'Start it again as you did before.');
@@ -67,7 +69,7 @@ function retryable(root: string, view: View, fresh: boolean): StatusRecord {
       hint: 'Launch a plan that has it.',
     });
   }
-  if (isSuccess(record) && !fresh) {
+  if (isSuccess(record) && !fresh && leftToBegin(plan?.run ?? null, view.planned, record) === null) {
     const hint = 'With --fresh it starts over from its base; what was done is salvaged.';
     throw new OrchError('USAGE', `${id} is ${record.status} already`, { hint });
   }
@@ -89,17 +91,10 @@ async function requeue(
     throw new OrchError('BUSY', `${id} has died and is not settled yet`, { hint: 'Run `orch reattach`.' });
   }
   await act(world, { type: 'kill', id, why: 'a person retries it' }, plan.mode, actor);
-  const { title, depends_on, definition, tasks } = planned;
-  const startsOver = fresh || record.fresh;
-  const progress = startsOver ? `0/${tasks.length}` : record.progress;
-  const again = { run: plan.run, title, depends_on, definition, progress, fresh: startsOver };
-  const event = { type: 'requeue', restarts: 0, reason: null, again } as const;
-  const same = async (current: StatusRecord): Promise<boolean> => {
-    if (current.status !== record.status) return false;
-    await withdrawStop(root, id);
-    return true;
-  };
-  const changed = await changeRecord(root, id, leaseOf(record), 'person', actor, event, same);
+  const left = leftToBegin(plan.run, planned, record);
+  const startsOver = fresh || record.fresh || left?.fresh === true;
+  const isSame = ({ status }: StatusRecord): boolean => status === record.status;
+  const changed = await beginAnew(root, plan, planned, record, startsOver, actor, isSame);
   if (!changed.ok)
     throw new OrchError('BUSY', `the record of ${id} changed meanwhile`, { hint: 'Try again.' });
 }

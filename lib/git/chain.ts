@@ -27,6 +27,13 @@ export async function readCheckpoints(root: string, id: string): Promise<Checkpo
   return checkpoint === null ? NONE : await readChain(root, id, checkpoint);
 }
 
+/** The run whose attempt made the last checkpoint of a workstream; null where there is none. */
+export async function runOfCheckpoint(root: string, id: string): Promise<string | null> {
+  const { checkpoint: tip } = await readRefs(root, id);
+  if (tip === null) return null;
+  return readTrailers((await readMessages(root, ['--no-walk', tip])).get(tip) ?? '')?.run ?? null;
+}
+
 /** The state of a workstream without a checkpoint. */
 export const NONE: CheckpointState = { tip: null, base: null, done: [], work: new Map() };
 

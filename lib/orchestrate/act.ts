@@ -1,10 +1,12 @@
 import { errnoOf, messageOf, OrchError } from '../errors.ts';
 import { launchWorker } from '../executors/launch.ts';
 import { failpoint } from '../failpoint.ts';
+import { runOfCheckpoint } from '../git/chain.ts';
 import { judge } from '../process/identity.ts';
 import { killKin } from '../process/kill.ts';
 import { findKin, type Kin } from '../process/kin.ts';
 import type { GatedChild } from '../process/spawn.ts';
+import { leftToBegin } from '../protocol/anew.ts';
 import { recordLockPath } from '../protocol/layout.ts';
 import { isAliveState, type StatusRecord } from '../protocol/status.ts';
 import type { RecordEvent, Writer } from '../protocol/transitions.ts';
@@ -12,6 +14,7 @@ import { type Actor, audit } from '../store/events.ts';
 import { withLock } from '../store/lock.ts';
 import { type Change, changeRecord, createRecord, leaseOf, readRecord } from '../store/records.ts';
 import { removeFile } from '../store/signs.ts';
+import { beginAnew } from './begin-anew.ts';
 import { type Action, isSameReason } from './decide.ts';
 import { firstRecord } from './first-record.ts';
 import { lookAtForeign } from './foreign.ts';
@@ -67,6 +70,8 @@ async function perform(
         restarts: action.restarts,
         reason: null,
       });
+    case 'rejoin':
+      return rejoin(world, action, record, actor);
     case 'block':
       return change(root, action, record, 'orchestrator', actor, {
         type: 'block',
@@ -150,9 +155,27 @@ async function create(
 ): Promise<Done> {
   const planned = world.byId.get(action.id)?.planned ?? null;
   if (world.plan === null || planned === null) return { action, ok: false, note: 'it is not planned' };
-  const record = await firstRecord(world.root, world.plan, planned, mode);
-  const created = await createRecord(world.root, actor, record, { rebuild: action.rebuild });
+  const { root, plan } = world;
+  // Once a checkpoint is of this run it has begun, and what it did is kept like any other work.
+  const fresh = planned.anew?.fresh === true && (await runOfCheckpoint(root, planned.id)) !== plan.run;
+  const record = await firstRecord(root, plan, planned, mode, { fresh });
+  const created = await createRecord(root, actor, record, { rebuild: action.rebuild });
   return { action, ok: created.ok, note: created.ok ? '' : 'it has a record now' };
+}
+
+/** What a launch did not come to: only while the record is the one that it saw. */
+async function rejoin(
+  { root, plan, byId }: World,
+  action: Extract<Action, { type: 'rejoin' }>,
+  record: StatusRecord | null,
+  actor: Actor,
+): Promise<Done> {
+  const planned = byId.get(action.id)?.planned ?? null;
+  if (plan === null || planned === null || record === null)
+    return { action, ok: false, note: 'it is not planned' };
+  const isSame = (current: StatusRecord): boolean => leftToBegin(plan.run, planned, current) !== null;
+  const changed = await beginAnew(root, plan, planned, record, action.fresh, actor, isSame);
+  return { action, ok: changed.ok, note: changed.ok ? action.why : 'its record has changed meanwhile' };
 }
 
 /** All processes of workers of `id` that are gone; `id` null: of workstreams that nobody knows. */

@@ -1,5 +1,6 @@
+import { leftToBegin } from '../protocol/anew.ts';
 import { SHORT_TEXT_BYTES, TEXT_MAX_BYTES } from '../protocol/encode.ts';
-import { DEFAULT_OPTIONS, type PlanOptions } from '../protocol/plan.ts';
+import { type Anew, DEFAULT_OPTIONS, type PlanOptions } from '../protocol/plan.ts';
 import {
   allowedRestarts,
   hintOfCrash,
@@ -18,6 +19,8 @@ export type Action =
   | { type: 'end'; id: string; status: 'timed_out' | 'stopped' | 'crashed'; reason: Reason }
   | { type: 'settle'; id: string; status: 'crashed' | 'stopped'; reason: Reason; cutOff?: boolean }
   | { type: 'requeue'; id: string; restarts: number; why: string }
+  /** Does for a record what the launch of the plan was to do, and did not come to. */
+  | { type: 'rejoin'; id: string; fresh: boolean; why: string }
   | { type: 'block'; id: string; blockedBy: string[]; reason: Reason }
   | { type: 'release'; id: string; why: string }
   | { type: 'launch'; id: string; why: string }
@@ -57,6 +60,8 @@ function tend(view: View, options: PlanOptions, world: World, permissions: Permi
   if (view.foreignEnd !== null) actions.push({ type: 'settle', id, ...view.foreignEnd });
   for (const file of view.stale) actions.push({ type: 'remove', id, file });
   if (record === null) return [...actions, ...tendUnreadable(view, permissions)];
+  const left = leftIn(view, world);
+  if (left !== null) return [...actions, ...tendLeft(view, record, left, options, world, permissions)];
   switch (record.status) {
     case 'starting':
     case 'running':
@@ -83,6 +88,29 @@ function tendUnreadable(view: View, permissions: Permissions): Action[] {
   if (read.kind === 'unreadable')
     return [{ type: 'create', id, rebuild: true, why: `its record cannot be read: ${read.message}` }];
   return [];
+}
+
+/** What the launch of the plan has left to do with a record; null if nothing. */
+function leftIn(view: View, { plan }: World): Anew | null {
+  const record = recordOf(view);
+  return record === null ? null : leftToBegin(plan?.run ?? null, view.planned, record);
+}
+
+/** Until it is joined its record says what was, and nothing is concluded from that: as if there were none. */
+function tendLeft(
+  view: View,
+  record: StatusRecord,
+  { fresh }: Anew,
+  options: PlanOptions,
+  world: World,
+  permissions: Permissions,
+): Action[] {
+  const { id } = view;
+  // A launch settles those that were asked to stop before it joins any: this was said since.
+  if (view.stopAskedMs !== null && !isFinal(record, options.restart))
+    return [{ type: 'settle', id, ...verdictOfDeath(record, factsOf(view, options)) }];
+  if (!permissions.launch || world.held || view.liveWorker !== null || view.leftovers.length > 0) return [];
+  return [{ type: 'rejoin', id, fresh, why: 'its launch was cut off before it came to it' }];
 }
 
 function tendLive(view: View, record: StatusRecord, options: PlanOptions): Action[] {
@@ -195,9 +223,10 @@ function isBlockedBy(record: StatusRecord, failed: readonly string[]): boolean {
   return total === failed.length && record.blocked_by.every((id) => failed.includes(id));
 }
 
+/** Null where there is none that says how its work went in this plan. */
 function dependencyRecord(id: string, world: World): StatusRecord | null {
   const view = world.byId.get(id);
-  return view === undefined ? null : recordOf(view);
+  return view === undefined || leftIn(view, world) !== null ? null : recordOf(view);
 }
 
 /** True if a dependency ended for good without success: no record and no verdict is neither. */
@@ -226,7 +255,8 @@ function launches(world: World, options: PlanOptions, permissions: Permissions):
   const free = options.maxParallel - world.views.filter(occupiesSlot).length;
   const due = world.views.filter((view) => {
     const record = recordOf(view);
-    if (record === null || record.status !== 'pending' || !isReady(view, world)) return false;
+    if (record === null || record.status !== 'pending' || leftIn(view, world) !== null) return false;
+    if (!isReady(view, world)) return false;
     return permissions.launch || record.restarts > 0;
   });
   const ready = due.filter(({ id }) => !world.lacking.has(id));
@@ -280,7 +310,8 @@ export function isOpen(world: World): boolean {
   return world.views.some((view) => {
     if (view.liveWorker !== null) return true;
     const record = recordOf(view);
-    return !stuck.has(view.id) && (record === null || !isFinal(record, limit));
+    const isOver = record !== null && isFinal(record, limit) && leftIn(view, world) === null;
+    return !stuck.has(view.id) && !isOver;
   });
 }
 
@@ -311,6 +342,8 @@ function isStuckItself(view: View, world: World, options: PlanOptions, isFull: b
   if (view.liveWorker !== null) return false;
   if (record === null) return view.planned === null || view.read.kind === 'foreign';
   if (view.liveness !== null) return view.liveness === 'unknown';
+  const isStopDue = view.stopAskedMs !== null && !isFinal(record, options.restart);
+  if (leftIn(view, world) !== null) return world.held && !isStopDue;
   if (isFinal(record, options.restart) || view.stopAskedMs !== null) return false;
   const isKept = isFull || world.lacking.has(view.id) || isUnstartable(view);
   if (record.status === 'pending' && isKept) return true;

@@ -7,19 +7,19 @@ import { type RecordOf, STATUS_SCHEMA } from '../protocol/status.ts';
 /**
  * The record of a workstream that has none: what git knows of it (checkpoints, salvaged attempts) is taken over,
  * so that a record that was deleted costs nothing. `known`: those that git knows anything of, if that was looked up
- * for many at once.
+ * for many at once. `fresh`: it begins at the base all the same.
  */
 export async function firstRecord(
   root: string,
   plan: FrozenPlan,
   workstream: PlannedWorkstream,
   mode: 'attached' | 'detached',
-  known?: ReadonlySet<string>,
+  { fresh, known }: { fresh: boolean; known?: ReadonlySet<string> },
 ): Promise<RecordOf<'pending'>> {
   const { id, title, depends_on, tasks, definition } = workstream;
   const isNew = known !== undefined && !known.has(id);
   const state = isNew ? NONE : await readCheckpoints(root, id);
-  const done = tasks.filter(({ digest }) => state.done.includes(digest)).length;
+  const done = fresh ? 0 : tasks.filter(({ digest }) => state.done.includes(digest)).length;
   return {
     status: 'pending',
     current_task: null,
@@ -54,7 +54,7 @@ export async function firstRecord(
     violations: [],
     usage: null,
     containment: 'none yet',
-    fresh: false,
+    fresh,
     definition,
   };
 }

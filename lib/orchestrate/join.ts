@@ -1,19 +1,20 @@
 import { OrchError } from '../errors.ts';
 import { idsWithRefs } from '../git/refs.ts';
-import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
+import { leftToBegin } from '../protocol/anew.ts';
+import type { Anew, FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
 import { isSuccess } from '../protocol/status.ts';
 import type { Actor } from '../store/events.ts';
-import { changeRecord, createRecord, leaseOf } from '../store/records.ts';
-import { withdrawStop } from '../store/signs.ts';
+import { createRecord } from '../store/records.ts';
+import { beginAnew } from './begin-anew.ts';
 import { firstRecord } from './first-record.ts';
 import { recordOf, type View, type World } from './world.ts';
 
 /** How a workstream of a new plan meets what is already there under its id. */
 export type Joining =
-  | { how: 'create'; id: string; rebuild: boolean }
+  | { how: 'create'; id: string; rebuild: boolean; anew: Anew & { seen: null } }
   | { how: 'adopt'; id: string }
   | { how: 'keep'; id: string }
-  | { how: 'requeue'; id: string };
+  | { how: 'requeue'; id: string; anew: Anew };
 
 /**
  * Joins a new plan with earlier records by id. The living are adopted; what is completed is kept if its definition
@@ -30,7 +31,18 @@ export function join(world: World, workstreams: readonly PlannedWorkstream[], fr
     throw new OrchError('BUSY', `${outside.id} is at work and not in this plan`, { hint });
   }
   refuseOtherCase(world, workstreams);
-  return workstreams.map((workstream) => joinOne(world.byId.get(workstream.id), workstream, fresh));
+  const run = world.plan?.run ?? null;
+  return workstreams.map((workstream) => joinOne(world.byId.get(workstream.id), workstream, run, fresh));
+}
+
+/** The plan with a word of what begins anew, for whoever finishes this launch if it is cut off. */
+export function withJoinings(plan: FrozenPlan, joinings: readonly Joining[]): FrozenPlan {
+  const begun = new Map(joinings.flatMap((one) => ('anew' in one ? [[one.id, one.anew] as const] : [])));
+  const workstreams = plan.workstreams.map((workstream) => {
+    const anew = begun.get(workstream.id);
+    return anew === undefined ? workstream : { ...workstream, anew };
+  });
+  return { ...plan, workstreams };
 }
 
 /** Where a file system does not tell cases apart, two such ids are one record, one branch and one worktree. */
@@ -50,17 +62,29 @@ function mayLive(view: View): boolean {
   return view.liveWorker !== null || view.liveness === 'alive' || view.liveness === 'unknown';
 }
 
-function joinOne(view: View | undefined, workstream: PlannedWorkstream, fresh: boolean): Joining {
+/** `run`: of the plan in force until now, whose launch may have been cut off: what it had not come to stands. */
+function joinOne(
+  view: View | undefined,
+  workstream: PlannedWorkstream,
+  run: string | null,
+  fresh: boolean,
+): Joining {
   const { id } = workstream;
-  if (view === undefined || view.read.kind === 'missing') return { how: 'create', id, rebuild: false };
+  const anew = { seen: null, fresh };
+  if (view === undefined || view.read.kind === 'missing') return { how: 'create', id, rebuild: false, anew };
   if (mayLive(view)) return { how: 'adopt', id };
   if (view.read.kind === 'foreign') {
     const hint = 'Give the workstream another id, or move that record away.';
     throw new OrchError('PLAN_INVALID', `${id} is the id of a foreign worker's record`, { hint });
   }
   const record = recordOf(view);
-  if (record === null) return { how: 'create', id, rebuild: true };
-  if (!isSuccess(record) || fresh) return { how: 'requeue', id };
+  if (record === null) return { how: 'create', id, rebuild: true, anew };
+  const left = leftToBegin(run, view.planned, record);
+  if (!isSuccess(record) || fresh || left !== null) {
+    // A launch that was cut off before it began is still fresh.
+    const startsOver = fresh || record.fresh || left?.fresh === true;
+    return { how: 'requeue', id, anew: { seen: record.last_update, fresh: startsOver } };
+  }
   if (record.definition === workstream.definition) return { how: 'keep', id };
   const hint =
     'Give the changed work an id of its own, or start over with `--fresh`: what was done is salvaged.';
@@ -76,43 +100,33 @@ export async function applyJoinings(
   world: World,
   plan: FrozenPlan,
   joinings: readonly Joining[],
-  fresh: boolean,
   actor: Actor,
 ): Promise<void> {
   // Once for all: a git call for each of a thousand takes minutes on a busy machine.
   const known = await idsWithRefs(world.root);
-  for (const joining of joinings) await applyJoining(world, plan, joining, { fresh, actor, known });
+  for (const joining of joinings) await applyJoining(world, plan, joining, { actor, known });
 }
 
 async function applyJoining(
   world: World,
   plan: FrozenPlan,
   joining: Joining,
-  { fresh, actor, known }: { fresh: boolean; actor: Actor; known: ReadonlySet<string> },
+  { actor, known }: { actor: Actor; known: ReadonlySet<string> },
 ): Promise<void> {
-  const { id, how } = joining;
+  const { id } = joining;
   const workstream = plan.workstreams.find((one) => one.id === id);
-  if (workstream === undefined || how === 'adopt' || how === 'keep') return;
-  if (how === 'create') {
-    const record = await firstRecord(world.root, plan, workstream, plan.mode, known);
-    const created = await createRecord(world.root, actor, { ...record, fresh }, { rebuild: joining.rebuild });
+  if (workstream === undefined || joining.how === 'adopt' || joining.how === 'keep') return;
+  const { fresh } = joining.anew;
+  if (joining.how === 'create') {
+    const record = await firstRecord(world.root, plan, workstream, plan.mode, { fresh, known });
+    const created = await createRecord(world.root, actor, record, { rebuild: joining.rebuild });
     if (!created.ok) throw changedMeanwhile(id);
     return;
   }
   const view = world.byId.get(id);
   const record = view === undefined ? null : recordOf(view);
   if (record === null) throw changedMeanwhile(id);
-  const { title, depends_on, definition, tasks } = workstream;
-  // A launch that was cut off before it began is still fresh.
-  const startsOver = fresh || record.fresh;
-  const progress = startsOver ? `0/${tasks.length}` : record.progress;
-  const again = { run: plan.run, title, depends_on, definition, progress, fresh: startsOver };
-  const event = { type: 'requeue', restarts: 0, reason: null, again } as const;
-  const withdrawn = async (): Promise<boolean> => {
-    await withdrawStop(world.root, id);
-    return true;
-  };
-  const changed = await changeRecord(world.root, id, leaseOf(record), 'person', actor, event, withdrawn);
+  const changed = await beginAnew(world.root, plan, workstream, record, fresh, actor);
   if (!changed.ok) throw changedMeanwhile(id);
 }
 

@@ -50,7 +50,16 @@ export async function observe(root: string, memory: Memory): Promise<Observation
   }
   const byId = new Map(views.map((view) => [view.id, view]));
   const strays = kin.filter(({ workstream, ofLiveWorker }) => !byId.has(workstream) && !ofLiveWorker);
-  return { root, plan, held: isHeld(root), views, byId, lacking: await lackingIn(plan), strays, bystanders };
+  return {
+    root,
+    plan,
+    held: isHeld(root, plan),
+    views,
+    byId,
+    lacking: await lackingIn(plan),
+    strays,
+    bystanders,
+  };
 }
 
 /** What a worker that this process started would lack. */

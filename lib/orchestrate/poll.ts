@@ -7,7 +7,7 @@ import { readPlan } from '../store/plans.ts';
 import { listRecordIds, type RecordRead, readRecord } from '../store/records.ts';
 import { currentOrchestrator } from '../store/role.ts';
 import { isHeld } from '../store/signs.ts';
-import { type Setting, verdictOf, type WorkstreamStatus } from './verdict.ts';
+import { LAUNCH_LEFT, type Setting, verdictOf, type WorkstreamStatus } from './verdict.ts';
 
 /** What `orch status --json` prints. */
 export type StatusList = {
@@ -62,6 +62,7 @@ export async function pollStatus(
   const setting = {
     restartLimit: restart,
     staleSeconds: Math.max((3 * heartbeatMs) / 1000, STALE_LEAST_SECONDS),
+    run: plan?.run ?? null,
   };
   const byId = new Map<string, WorkstreamStatus>();
   for (const id of inOrder(root, plan)) {
@@ -69,7 +70,7 @@ export async function pollStatus(
     if (status !== null) byId.set(id, status);
   }
   // With a plan that cannot be read nobody can tell what waits for what.
-  if (faults.length === 0) explainHolds(byId, planned, isHeld(root));
+  if (faults.length === 0) explainHolds(byId, planned, isHeld(root, plan));
   const asked = options.ids === undefined || options.ids.length === 0 ? null : new Set(options.ids);
   const workstreams = [...byId.values()].filter((status) =>
     asked === null
@@ -135,8 +136,9 @@ function explainHolds(
   };
   for (const status of byId.values()) {
     const { workstream: id } = status;
-    if (status.final || (status.status !== 'pending' && status.status !== 'crashed')) continue;
-    if (status.verdict !== status.status) continue;
+    if (status.final) continue;
+    const isWaiting = status.status === 'pending' || status.status === 'crashed';
+    if (!isLaunchLeft(status) && (!isWaiting || status.verdict !== status.status)) continue;
     if (held) {
       const hint = 'The next `orch launch` or `orch retry` lifts it.';
       status.reason = { code: 'held', message: '`orch stop --all` forbids launches', hint };
@@ -161,6 +163,9 @@ function explainHolds(
     }
   }
 }
+
+const isLaunchLeft = ({ planned, reason }: WorkstreamStatus): boolean =>
+  planned && reason?.code === LAUNCH_LEFT;
 
 async function addUsage(workstreams: readonly WorkstreamStatus[]): Promise<void> {
   const pids = workstreams.flatMap(({ alive, pid }) => (alive === true && pid !== null ? [pid] : []));

@@ -1,10 +1,18 @@
 import { errnoOf, OrchError } from '../errors.ts';
 import { judge, locate } from '../process/identity.ts';
 import { isFrozen, origin } from '../process/system.ts';
+import { leftToBegin } from '../protocol/anew.ts';
 import { recordPath } from '../protocol/layout.ts';
 import type { ForeignRecord } from '../protocol/parse.ts';
 import type { PlannedWorkstream } from '../protocol/plan.ts';
-import { type AliveRecord, isAliveState, isFinal, type Reason, type State } from '../protocol/status.ts';
+import {
+  type AliveRecord,
+  isAliveState,
+  isFinal,
+  type Reason,
+  type State,
+  type StatusRecord,
+} from '../protocol/status.ts';
 import { placeOf, type RecordRead, UNREADABLE_HINT } from '../store/records.ts';
 import { readHeartbeat } from '../store/signs.ts';
 import { verdictOfDeath } from './decide.ts';
@@ -42,7 +50,10 @@ export type WorkstreamStatus = {
 };
 
 /** What the plan says that a verdict depends on. */
-export type Setting = { restartLimit: number; staleSeconds: number };
+export type Setting = { restartLimit: number; staleSeconds: number; run: string | null };
+
+/** The reason of what a launch was to begin anew, and was cut off before it did. */
+export const LAUNCH_LEFT = 'launch_cut_off';
 
 const NOTHING = { current_task: null, progress: null, last_update: null, exit_code: null, pid: null };
 
@@ -104,7 +115,9 @@ export async function verdictOf(
       const age = isAliveState(record) ? heartbeatAge(root, id) : null;
       const judged = isAliveState(record)
         ? await judgeAlive(root, id, record, age, setting)
-        : agreed(record.status, isFinal(record, setting.restartLimit), false, record.reason);
+        : leftToBegin(setting.run, planned, record) !== null
+          ? judgeLeft(record)
+          : agreed(record.status, isFinal(record, setting.restartLimit), false, record.reason);
       return assemble(id, record.status, judged, age, record, record);
     }
     case 'foreign':
@@ -133,6 +146,14 @@ export async function verdictOf(
       );
     }
   }
+}
+
+function judgeLeft({ status }: StatusRecord): Judgement {
+  const message = 'a launch that begins it anew was cut off before it came to it';
+  const hint = 'Whoever orchestrates goes on with it; where nobody does, run `orch reattach`.';
+  const reason = { code: LAUNCH_LEFT, message, hint };
+  const evidence = status === 'pending' ? null : `the record says ${status}, but ${message}`;
+  return { alive: false, verdict: 'pending', final: false, evidence, reason };
 }
 
 async function judgeAlive(

@@ -31,6 +31,10 @@ const oneOf =
   (...words: unknown[]): Test =>
   (value) =>
     words.includes(value);
+const absentOr =
+  (test: Test): Test =>
+  (value) =>
+    value === undefined || test(value);
 const shaped =
   (shape: Shape): Test =>
   (value) =>
@@ -67,12 +71,9 @@ const workstream = shaped({
   env,
   definition: text,
   source: text,
+  // Absent in plans of the version whose launches could not be finished by others.
+  anew: absentOr(shaped({ seen: orNull(number), fresh: oneOf(true, false) })),
 });
-
-const absentOr =
-  (test: Test): Test =>
-  (value) =>
-    value === undefined || test(value);
 
 /** Absent in plans of the version that ran commands alone. Programs and their arguments come from here. */
 const tools: Test = (value) =>
@@ -127,6 +128,7 @@ const plan = shaped({
   base: commit,
   mode: oneOf('attached', 'detached'),
   options,
+  lifts: absentOr(orNull(text)),
   workstreams: (value) => listOf(workstream)(value) && areUnique(value as { id: string }[]),
 });
 

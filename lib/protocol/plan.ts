@@ -25,6 +25,12 @@ export type CircuitBreaker = {
   oscillation_threshold: number | null;
 };
 
+/**
+ * Word of a launch that a workstream begins anew: so that whoever orchestrates can finish what a cut-off launch began.
+ * `seen`: `last_update` of the record that it saw, which names it; null where there was none. `fresh`: from the base.
+ */
+export type Anew = { seen: number | null; fresh: boolean };
+
 export type PlannedWorkstream = {
   id: string;
   title: string;
@@ -53,6 +59,8 @@ export type PlannedWorkstream = {
   definition: string;
   /** Where it was read, for messages: `file:line`. */
   source: string;
+  /** Absent where the launch kept or adopted what was there, and in plans of versions that did not say. */
+  anew?: Anew;
 };
 
 export type PlanOptions = {
@@ -89,6 +97,8 @@ export type FrozenPlan = {
   mode: 'attached' | 'detached';
   options: PlanOptions;
   workstreams: PlannedWorkstream[];
+  /** The mark of the hold that the launch found and lifts; null or absent: none. */
+  lifts?: string | null;
 };
 
 export const DEFAULT_OPTIONS: PlanOptions = {

@@ -174,7 +174,7 @@ function load(home: string): Map<string, Limit> | 'garbage' {
   const file = tryReadOwnFile(path, MAX_BYTES);
   if (file === null) return new Map();
   if ('why' in file) {
-    if (file.odd) return 'garbage';
+    if (file.fault !== 'disk') return 'garbage';
     throw new OrchError('IO', `cannot read ${path}: ${file.why}`, { cause: file.cause });
   }
   try {

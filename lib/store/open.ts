@@ -9,8 +9,12 @@ export const READ_MAX_BYTES = 1024 * 1024;
 
 export type FileText = { text: string; mtimeMs: number };
 
-/** `odd`: what is there is none of orch's files; else the disk, or a permission, is in the way. */
-export type Unreadable = { why: string; odd: boolean; cause: unknown };
+/**
+ * `fault`: a regular file holds what orch would never write (`content`), something else is in its place (`kind`), or
+ * the disk, or a permission, is in the way (`disk`).
+ */
+export type Unreadable = { why: string; fault: 'content' | 'kind' | 'disk'; cause: unknown };
+export type Damaged = Unreadable & { fault: 'content' };
 
 const NOT_REGULAR = 'it is not a regular file';
 
@@ -26,9 +30,22 @@ export function readOwnFile(path: string, maxBytes = READ_MAX_BYTES): FileText |
   throw cannotRead(path, read);
 }
 
-function cannotRead(path: string, { why, odd, cause }: Unreadable): OrchError {
+/**
+ * As `readOwnFile`, with a file whose bytes are none of orch's as a value: for files that damage may not make a wall,
+ * since the next write mends them.
+ */
+export function readDamaged(path: string, maxBytes = READ_MAX_BYTES): FileText | Damaged | null {
+  const read = tryReadOwnFile(path, maxBytes);
+  if (read === null || 'text' in read || isDamaged(read)) return read;
+  throw cannotRead(path, read);
+}
+
+const isDamaged = (read: Unreadable): read is Damaged => read.fault === 'content';
+
+function cannotRead(path: string, { why, fault, cause }: Unreadable): OrchError {
   const hint = 'orch reads only regular files of its own folders; look at what is there.';
-  return new OrchError(odd ? 'UNSAFE_FOLDER' : 'IO', `cannot read ${path}: ${why}`, { hint, cause });
+  const code = fault === 'disk' ? 'IO' : 'UNSAFE_FOLDER';
+  return new OrchError(code, `cannot read ${path}: ${why}`, { hint, cause });
 }
 
 /** As `readOwnFile`, with what keeps it from being read as a value: `why` follows a name, as in "it is a folder". */
@@ -37,16 +54,17 @@ export function tryReadOwnFile(path: string, maxBytes = READ_MAX_BYTES): FileTex
   if (opened === null || 'why' in opened) return opened;
   const { descriptor, stats } = opened;
   try {
-    if (stats.size > maxBytes) return oddly(`it is larger than ${maxBytes} bytes`);
+    if (stats.size > maxBytes) return damaged(`it is larger than ${maxBytes} bytes`);
     const bytes = readAll(descriptor, stats);
-    if (!isUtf8(bytes)) return oddly('it is not UTF-8');
+    if (!isUtf8(bytes)) return damaged('it is not UTF-8');
     return { text: bytes.toString('utf8'), mtimeMs: stats.mtimeMs };
   } finally {
     closeSync(descriptor);
   }
 }
 
-const oddly = (why: string, cause?: unknown): Unreadable => ({ why, odd: true, cause });
+const damaged = (why: string): Damaged => ({ why, fault: 'content', cause: undefined });
+const oddly = (why: string, cause?: unknown): Unreadable => ({ why, fault: 'kind', cause });
 
 /** A regular file, open; the caller closes it. Null if there is nothing. */
 function openRegular(path: string): { descriptor: number; stats: Stats } | Unreadable | null {
@@ -59,7 +77,7 @@ function openRegular(path: string): { descriptor: number; stats: Stats } | Unrea
     if (errno === 'ELOOP') return oddly('it is a symbolic link', cause);
     // What open says of a socket, and of a device that has no driver.
     if (errno === 'ENXIO' || errno === 'ENODEV') return oddly(NOT_REGULAR, cause);
-    return { why: errno ?? 'unknown error', odd: false, cause };
+    return { why: errno ?? 'unknown error', fault: 'disk', cause };
   }
   const stats = fstatSync(descriptor);
   if (stats.isFile()) return { descriptor, stats };

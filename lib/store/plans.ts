@@ -3,7 +3,7 @@ import { isFrozenPlan } from '../protocol/frozen-plan.ts';
 import { planPath } from '../protocol/layout.ts';
 import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
 import { writeDurably } from './durable.ts';
-import { readOwnFile } from './open.ts';
+import { readDamaged } from './open.ts';
 
 const PLAN_MAX_BYTES = 64 * 1024 * 1024;
 
@@ -18,9 +18,10 @@ export async function writePlan(root: string, plan: FrozenPlan): Promise<void> {
  */
 export function readPlan(root: string): FrozenPlan | null {
   const path = planPath(root);
-  const file = readOwnFile(path, PLAN_MAX_BYTES);
+  const file = readDamaged(path, PLAN_MAX_BYTES);
   if (file === null) return null;
   const hint = 'Run `orch launch` with your plan again: finished work is kept.';
+  if ('why' in file) throw new OrchError('PLAN_INVALID', `${path} is no frozen plan: ${file.why}`, { hint });
   let value: unknown;
   try {
     value = JSON.parse(file.text);

@@ -6,7 +6,7 @@ import { type Identity, isIdentity } from '../protocol/status.ts';
 import { writeDurably } from './durable.ts';
 import { type Actor, audit } from './events.ts';
 import { type Release, takeLock } from './lock.ts';
-import { readOwnFile } from './open.ts';
+import { readDamaged } from './open.ts';
 import { readPid, removeFile, writePid } from './signs.ts';
 
 /**
@@ -27,10 +27,14 @@ type OrchestratorFile = {
 
 export type Orchestrator = OrchestratorFile & { alive: boolean | null };
 
-/** Who orchestrates, by the file and the process table; null if nobody ever did or the file is unreadable. */
+/**
+ * Who orchestrates, by the file and the process table; null if nobody ever did, or the file makes no sense.
+ * @throws OrchError IO, UNSAFE_FOLDER where it cannot be read at all.
+ */
 export async function currentOrchestrator(root: string): Promise<Orchestrator | null> {
-  const file = readOwnFile(orchestratorPath(root), 65_536);
-  if (file === null) return null;
+  const file = readDamaged(orchestratorPath(root), 65_536);
+  // A torn file names nobody: the lock alone decides then.
+  if (file === null || 'why' in file) return null;
   const value = parse(file.text);
   if (value === null) return null;
   if (value.ended_at !== null) return { ...value, alive: false };
@@ -44,7 +48,6 @@ function parse(text: string): OrchestratorFile | null {
     if (typeof value !== 'object' || value === null) return null;
     return isOrchestratorFile(value as Record<string, unknown>) ? (value as OrchestratorFile) : null;
   } catch (error) {
-    // A torn file names nobody: the lock alone decides then.
     if (error instanceof SyntaxError) return null;
     throw error;
   }

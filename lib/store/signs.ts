@@ -13,6 +13,7 @@ import { dirname } from 'node:path';
 import { errnoOf, OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import { heartbeatPath, holdPath, pidPath, stopPath } from '../protocol/layout.ts';
+import type { FrozenPlan } from '../protocol/plan.ts';
 import { asWriteFault, kindOfFile, syncFolder, writeDurably } from './durable.ts';
 import { readOwnFile } from './open.ts';
 import type { Lease } from './records.ts';
@@ -120,13 +121,28 @@ export async function writeHold(root: string): Promise<void> {
   await writeDurably(holdPath(root), `${JSON.stringify({ at: Date.now() / 1000, by: process.pid })}\n`);
 }
 
-/** True if `stop --all` forbids launches; a hold that cannot be read still holds. */
-export function isHeld(root: string): boolean {
+/** What tells the hold that is there from all others, without a clock; null where there is none of ours. */
+export function markOfHold(root: string): string | null {
+  const seen = lookAtHold(root);
+  return seen === 'none' ? null : seen.mark;
+}
+
+/**
+ * True if `stop --all` forbids launches; a hold that cannot be looked at holds too. One that the launch of `plan` lifts
+ * does not, though that was cut off before it came to remove it.
+ */
+export function isHeld(root: string, plan: Pick<FrozenPlan, 'lifts'> | null): boolean {
+  const seen = lookAtHold(root);
+  return seen !== 'none' && (seen.mark === null || seen.mark !== plan?.lifts);
+}
+
+function lookAtHold(root: string): 'none' | { mark: string | null } {
   try {
-    statSync(holdPath(root));
-    return true;
+    const stats = statSync(holdPath(root), { bigint: true });
+    // A newer one is another file: it is written aside and renamed, or touched.
+    return { mark: stats.isFile() ? `${stats.ino}-${stats.mtimeNs}` : null };
   } catch (error) {
-    return errnoOf(error) !== 'ENOENT';
+    return errnoOf(error) === 'ENOENT' ? 'none' : { mark: null };
   }
 }
 

@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { json, statusOf } from '../rig/ledger.ts';
-import type { Rig } from '../rig/repository.ts';
+import { type Rig, until } from '../rig/repository.ts';
 import { normalise, type Row, refuseAll, untouched, works } from './table.ts';
 
 /** Records that are damaged or hostile: each is shown with its place, and hides none of the others. */
@@ -103,8 +103,12 @@ async function actions(rig: Rig): Promise<Row[]> {
   ];
 }
 
-const PLANS: [what: string, text: string][] = [
+/** As a write that was cut within a character leaves it. */
+const CUT = Buffer.from('{"title": "\u00e4').subarray(0, -1);
+
+const PLANS: [what: string, text: string | Buffer][] = [
   ['garbage', 'garbage'],
+  ['cut within a character', CUT],
   ['of no workstreams', '{"schema": "orch.plan-frozen/1"}'],
   [
     'with an id that leads out',
@@ -124,7 +128,7 @@ export async function ownFiles(rig: Rig): Promise<Row[]> {
   mkdirSync(join(rig.root, '.status'));
   rig.write('.status/sound.json', '{"status": "completed"}');
   for (const [what, text] of PLANS) {
-    rig.write('.status/_plan.json', text);
+    writeFileSync(join(rig.root, '.status/_plan.json'), text);
     const finished = await rig.orch(['status', '--json']);
     const { faults, summary } = json<{
       faults: { code: string; message: string; hint: string }[];
@@ -141,17 +145,21 @@ export async function ownFiles(rig: Rig): Promise<Row[]> {
       says,
     });
   }
-  rig.write('.status/_plan.json', 'garbage');
-  rig.write('.status/_orchestrator.json', '{"pid": "x"}');
   rig.write('.pids/sound.pid', 'not a number\n');
-  rows.push(
-    await works(
-      rig,
-      { what: 'all of them, and a torn file of the orchestrator', args: ['launch'] },
-      'The plan is frozen anew.',
-    ),
-  );
-  const waited = await rig.orch(['wait', 'A']);
-  expect(waited.code).toBe(0);
+  for (const [how, plan, orchestrator] of [
+    ['torn', 'garbage', '{"pid": "x"}'],
+    ['cut within a character', CUT, CUT],
+  ] as const) {
+    writeFileSync(join(rig.root, '.status/_plan.json'), plan);
+    writeFileSync(join(rig.root, '.status/_orchestrator.json'), orchestrator);
+    const what = `the plan and the file of the orchestrator, ${how}`;
+    rows.push(
+      await works(rig, { what, args: ['reap'] }, 'It cleans up as ever.'),
+      await works(rig, { what, args: ['reattach', '--once'] }, 'What died is settled; nothing is launched.'),
+      await works(rig, { what, args: ['launch'] }, 'The plan is frozen anew.'),
+    );
+    expect(await rig.orch(['wait', 'A'])).toMatchObject({ code: 0 });
+    await until(() => rig.processes().length === 0, { what: 'the orchestrator to resign' });
+  }
   return rows;
 }

@@ -91,6 +91,97 @@ describe('a launch over earlier work', () => {
   });
 });
 
+describe('a launch that is cut off', () => {
+  const CUT = 'launch/store.plan.synced:kill';
+  const planOf = (word: string): unknown[] => [
+    { id: 'A', tasks: [task('cut', `A${word}`)] },
+    { id: 'B', tasks: [{ run: `echo B${word} >> ${join(out, 'cut')}; test ${word} != 1` }] },
+    { id: 'C', depends_on: ['A'], tasks: [task('cut', `C${word}`)] },
+    { id: 'D', depends_on: ['B'], tasks: [task('cut', `D${word}`)] },
+  ];
+  const commitPlan = (rig: Rig, plan: unknown): void => {
+    rig.write('orch.plan.json', JSON.stringify(plan));
+    rig.git('commit', '--quiet', '--all', '--message=plan');
+  };
+  const cutOff = async (rig: Rig, at: string, ...args: string[]): Promise<void> => {
+    expect(await rig.orch(['launch', ...args], { env: { ORCH_FAILPOINT: at } })).toMatchObject({
+      code: null,
+    });
+  };
+  const isQuiet = (rig: Rig) => until(() => rig.processes().length === 0, { what: 'all processes to end' });
+
+  it('is finished by whoever orchestrates next: nothing of the old plan counts as of the new one', {
+    timeout: 180_000,
+  }, async () => {
+    const rig = rigOf(planOf('1'));
+    expect(await rig.orch(['launch'])).toMatchObject({ code: 0 });
+    expect(await rig.orch(['wait'])).toMatchObject({ code: 1 });
+    await isQuiet(rig);
+    const all = () => ['A', 'B', 'C', 'D'].map((id) => rig.status(id));
+    expect(all()).toEqual(['completed', 'failed', 'completed', 'blocked']);
+
+    // Nothing of it is joined yet. C has no record, and git knows what it had done.
+    commitPlan(rig, planOf('2'));
+    rmSync(join(rig.root, '.status/C.json'));
+    await cutOff(rig, CUT, '--fresh');
+    const shown = await rig.orch(['status', '--json']);
+    expect(JSON.parse(shown.stdout)).toMatchObject({
+      summary: { pending: 4 },
+      workstreams: ['A', 'B', 'C', 'D'].map((workstream) => ({ workstream, final: false })),
+    });
+    // Neither repair nor due restarts are new work.
+    expect(await rig.orch(['reattach', '--once'])).toMatchObject({ code: 0 });
+    expect(all()).toEqual(['completed', 'failed', null, 'blocked']);
+
+    expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
+    await isQuiet(rig);
+    expect(noted('cut').slice(3).sort()).toEqual(['A2', 'B2', 'C2', 'D2']);
+    const { run } = JSON.parse(rig.read('.status/_plan.json')) as { run: string };
+    for (const id of ['A', 'B', 'C', 'D'])
+      expect(rig.record(id)).toMatchObject({ run, status: 'completed', fresh: false });
+    expect(rig.git('ls-tree', '--name-only', 'orch/C').split('\n')).not.toContain('C1.txt');
+
+    // What begins fresh does so once: this was done since.
+    const before = noted('cut');
+    rmSync(join(rig.root, '.status/C.json'));
+    expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
+    expect([noted('cut'), rig.status('C')]).toEqual([before, 'completed']);
+  });
+
+  it('lifts the hold of a stop --all that it found, and no later one', { timeout: 180_000 }, async () => {
+    const held = join(out, 'held');
+    const rig = rigOf(
+      ['A', 'B', 'C'].map((id) => ({
+        id,
+        tasks: [{ run: `echo ${id} >> ${held}; until test -f ${held}-go; do sleep 0.05; done` }],
+      })),
+    );
+    const all = () => ['A', 'B', 'C'].map((id) => rig.status(id));
+    expect(await rig.orch(['launch', '--max-parallel', '1'])).toMatchObject({ code: 0 });
+    await until(() => noted('held').length === 1, { what: 'A to be at work' });
+    expect(await rig.orch(['stop', '--all'])).toMatchObject({ code: 0 });
+    await isQuiet(rig);
+    expect(all()).toEqual(['stopped', 'stopped', 'stopped']);
+
+    // One of three is joined, and then a person stops everything: that word is the last.
+    await cutOff(rig, 'launch/store.record.synced:kill');
+    expect(all().sort()).toEqual(['pending', 'stopped', 'stopped']);
+    expect(await rig.orch(['stop', '--all'])).toMatchObject({ code: 0 });
+    const reattached = await rig.orch(['reattach', '--json']);
+    expect(reattached).toMatchObject({ code: 1 });
+    expect([all(), noted('held')]).toEqual([['stopped', 'stopped', 'stopped'], ['A']]);
+
+    await cutOff(rig, CUT);
+    writeFileSync(`${held}-go`, '');
+    expect(existsSync(join(rig.root, '.status/_hold.json'))).toBe(true);
+    expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
+    expect([all(), noted('held').sort()]).toEqual([
+      ['completed', 'completed', 'completed'],
+      ['A', 'A', 'B', 'C'],
+    ]);
+  });
+});
+
 describe('the place of a launch', () => {
   it('may be a subfolder, a linked worktree, or anywhere with --root', { timeout: 90_000 }, async () => {
     const rig = rigOf([{ id: 'A', tasks: [task('place', 'A')] }], { 'src/deep/file.txt': 'x\n' });

@@ -172,10 +172,16 @@ test('a frozen plan whose ids are paths, or whose bounds are none, is none', () 
     { setup: [{}] },
     { timeoutMs: Number.POSITIVE_INFINITY },
     { priority: '1' },
+    { anew: true },
+    { anew: { seen: '1', fresh: true } },
+    { anew: { seen: 1, fresh: 1 } },
   ]) {
     expect([bad, isFrozenPlan(frozen([{ ...one, ...bad }]))]).toEqual([bad, false]);
   }
   expect(isFrozenPlan(frozen([one, { ...one, id: 'a' }]))).toBe(false);
+  expect(isFrozenPlan(frozen([{ ...one, anew: { seen: null, fresh: false } }]))).toBe(true);
+  const lifting = (lifts: unknown) => isFrozenPlan({ ...frozen([one]), lifts });
+  expect([lifting(null), lifting('1-2'), lifting(1)]).toEqual([true, true, false]);
 });
 
 test(

@@ -1,14 +1,15 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { act } from '../../lib/orchestrate/act.ts';
 import type { Action } from '../../lib/orchestrate/decide.ts';
 import type { StaleFile, View, World } from '../../lib/orchestrate/world.ts';
 import { recordLockPath, stopPath } from '../../lib/protocol/layout.ts';
+import type { FrozenPlan } from '../../lib/protocol/plan.ts';
 import type { StatusRecord } from '../../lib/protocol/status.ts';
 import { makeFolders } from '../../lib/store/folders.ts';
 import { withLock } from '../../lib/store/lock.ts';
-import { createRecord, leaseOf, readRecord } from '../../lib/store/records.ts';
+import { changeRecord, createRecord, leaseOf, readRecord } from '../../lib/store/records.ts';
 import { requestStop, withdrawStop } from '../../lib/store/signs.ts';
 import { plainRecord } from '../protocol/arbitraries.ts';
 import { makeRepository, type Rig } from '../rig/repository.ts';
@@ -64,6 +65,34 @@ describe('act', () => {
     await requestStop(rig.root, ID, leaseOf(record));
     expect(await act(world, settle, 'detached', ACTOR)).toMatchObject({ ok: true });
     expect(readRecord(rig.root, ID)).toMatchObject({ record: { status: 'stopped' } });
+  });
+
+  it('begins nothing anew that a person stopped since the launch that was to do it', async (context) => {
+    const { rig, world, record } = await seen(context, { run: 'run-0' });
+    const planned = { id: ID, title: 't', depends_on: [], tasks: [{}, {}], definition: 'new' };
+    const anew = { seen: record.last_update, fresh: true };
+    const [view] = world.views;
+    const planFor = { run: 'run-1', workstreams: [] } as unknown as FrozenPlan;
+    const views = [{ ...view, planned: { ...planned, anew } } as unknown as View];
+    const cut: World = { ...worldOf(planFor, false, views, []), root: rig.root };
+    const rejoin: Action = { type: 'rejoin', id: ID, fresh: true, why: 'cut off' };
+    const end = { type: 'end', status: 'stopped', exitCode: null, signal: null, reason: STOPPED } as const;
+    const path = join(rig.root, '.status', `${ID}.json`);
+    const before = readFileSync(path);
+    const stopped = await changeRecord(rig.root, ID, leaseOf(record), 'person', ACTOR, end);
+    expect(stopped).toMatchObject({ ok: true });
+    expect(await act(cut, rejoin, 'detached', ACTOR)).toMatchObject({ ok: false });
+    expect(readRecord(rig.root, ID)).toMatchObject({ record: { status: 'stopped', run: 'run-0' } });
+
+    // Else it does, and an old stop word means it no more.
+    writeFileSync(path, before);
+    await requestStop(rig.root, ID, leaseOf(record));
+    expect(await act(cut, rejoin, 'detached', ACTOR)).toMatchObject({ ok: true });
+    expect(existsSync(stopPath(rig.root, ID))).toBe(false);
+    expect(readRecord(rig.root, ID)).toMatchObject({
+      record: { status: 'pending', run: 'run-1', fresh: true, definition: 'new', progress: '0/2' },
+    });
+    expect(await act(cut, rejoin, 'detached', ACTOR)).toMatchObject({ ok: false });
   });
 
   it('removes no stop word that a person gave after the removal was decided', async (context) => {

@@ -21,18 +21,32 @@ function statusOf(world: World, id: string): StatusRecord['status'] | null {
   return (view === undefined ? null : recordOf(view))?.status ?? null;
 }
 
+/** Its launch was cut off before it began it anew: what its record says is of an earlier plan. */
+function isLeft(world: World, id: string): boolean {
+  const view = world.byId.get(id);
+  const record = view === undefined ? null : recordOf(view);
+  if (record === null || record.status === 'starting' || record.status === 'running') return false;
+  return record.run !== world.plan?.run && view?.planned?.anew?.seen === record.last_update;
+}
+
 /** Said again, in other words than those of `decide`: no way on without a person. */
 function failedForGood(world: World, id: string): boolean {
   const view = world.byId.get(id);
   const record = view === undefined ? null : recordOf(view);
-  if (record === null) return false;
+  if (record === null || isLeft(world, id)) return false;
   if (record.status === 'crashed')
     return record.restarts >= (world.plan?.options.restart ?? 0) + Math.min(record.cut_offs, 10);
   return FAILED.includes(record.status);
 }
 
+/** Of a crashed one: no restarts are left. */
+const ranOut = (world: World, view: View): boolean => {
+  const { restarts = 0, cut_offs = 0 } = recordOf(view) ?? {};
+  return restarts >= (world.plan?.options.restart ?? 0) + Math.min(cut_offs, 10);
+};
+
 const isDone = (world: World, id: string): boolean =>
-  ['completed', 'merged'].includes(statusOf(world, id) ?? '');
+  !isLeft(world, id) && ['completed', 'merged'].includes(statusOf(world, id) ?? '');
 
 /** As it is once its worker could not be started, for a reason that lasts. */
 function unstartable(view: View): View {
@@ -100,7 +114,7 @@ describe('decide, in any world', () => {
               if (recordOf(view)?.status !== 'pending' || view.planned === null || view.stopAskedMs !== null)
                 return false;
               if (view.liveWorker !== null || view.leftovers.length > 0) return false;
-              if (world.lacking.has(view.id)) return false;
+              if (world.lacking.has(view.id) || isLeft(world, view.id)) return false;
               return view.planned.depends_on.every((dependency) => isDone(world, dependency));
             });
         const taken = world.views.filter(
@@ -176,6 +190,7 @@ describe('decide, in any world', () => {
         const actions = decide({ ...world, held: true }, ALL);
         expect(each(actions, 'launch')).toEqual([]);
         expect(each(actions, 'requeue')).toEqual([]);
+        expect(each(actions, 'rejoin')).toEqual([]);
       }),
       RUNS,
     );
@@ -185,15 +200,16 @@ describe('decide, in any world', () => {
     fc.assert(
       fc.property(anyWorld, (world) => {
         const repair = decide(world, { launch: false, restart: false });
-        for (const type of ['launch', 'requeue', 'create'] as const) expect(each(repair, type)).toEqual([]);
+        for (const type of ['launch', 'requeue', 'create', 'rejoin'] as const)
+          expect(each(repair, type)).toEqual([]);
         const once = decide(world, { launch: false, restart: true });
-        expect(each(once, 'create')).toEqual([]);
+        expect([...each(once, 'create'), ...each(once, 'rejoin')]).toEqual([]);
         for (const { id } of each(once, 'launch'))
           expect(recordOf(viewOf(world, id))?.restarts).toBeGreaterThan(0);
         expect(each(decide(world, { launch: true, restart: false }), 'requeue')).toEqual([]);
         // What is no launch and no restart does not depend on them.
         const rest = (actions: Action[]): Action[] =>
-          actions.filter(({ type }) => !['launch', 'requeue', 'create', 'hold'].includes(type));
+          actions.filter(({ type }) => !['launch', 'requeue', 'create', 'rejoin', 'hold'].includes(type));
         expect(rest(repair)).toEqual(rest(decide(world, ALL)));
       }),
       RUNS,
@@ -216,7 +232,8 @@ describe('decide, in any world', () => {
             expect(block.blockedBy).toEqual(failed);
             expect(failed).not.toEqual([]);
           }
-          if (view.planned === null || (record?.status !== 'pending' && record?.status !== 'blocked')) {
+          const isWaiting = record?.status === 'pending' || record?.status === 'blocked';
+          if (view.planned === null || !isWaiting || isLeft(world, view.id)) {
             expect(block).toBeUndefined();
             expect(released).not.toContain(view.id);
           } else if (record.status === 'pending') {
@@ -252,6 +269,31 @@ describe('decide, in any world', () => {
       RUNS,
     );
     expect(holds).toBeGreaterThan(5);
+  });
+
+  it('does what a cut-off launch had left to do, and concludes nothing from a record until then', () => {
+    let joined = 0;
+    fc.assert(
+      fc.property(anyWorld, permissions, (world, allowed) => {
+        const actions = decide(world, allowed);
+        for (const view of world.views.filter(({ id }) => isLeft(world, id))) {
+          const { id, planned, stopAskedMs, liveWorker, leftovers } = view;
+          const status = recordOf(view)?.status;
+          const isOver = status === 'crashed' ? ranOut(world, view) : status !== 'pending';
+          const isDue = allowed.launch && !world.held && liveWorker === null && leftovers.length === 0;
+          const said = actions.filter((action) => action.id === id);
+          const writes = said.filter(({ type }) => type !== 'kill' && type !== 'remove');
+          // A person stopped it after that launch.
+          if (stopAskedMs !== null && !isOver) expect(writes).toMatchObject([{ type: 'settle' }]);
+          else if (isDue) expect(writes).toMatchObject([{ type: 'rejoin', fresh: planned?.anew?.fresh }]);
+          else expect(writes).toEqual([]);
+          joined += isDue ? 1 : 0;
+        }
+        for (const { id } of each(actions, 'rejoin')) expect(isLeft(world, id)).toBe(true);
+      }),
+      RUNS,
+    );
+    expect(joined).toBeGreaterThan(20);
   });
 
   it('restarts after a crash only while restarts are left, the backoff is over and nothing is left behind', () => {
@@ -385,7 +427,7 @@ describe('decide, in any world', () => {
   });
 
   it('never says two things of one record', () => {
-    const writes = ['create', 'end', 'settle', 'requeue', 'block', 'release', 'launch', 'hold'];
+    const writes = ['create', 'end', 'settle', 'requeue', 'rejoin', 'block', 'release', 'launch', 'hold'];
     fc.assert(
       fc.property(anyWorld, permissions, (world, allowed) => {
         const written = decide(world, allowed).filter(({ type }) => writes.includes(type));
@@ -529,7 +571,7 @@ function isFinalHere(world: World, view: View): boolean {
 function isExcused(world: World, view: View): boolean {
   if (view.liveness === 'unknown' || view.read.kind === 'foreign') return true;
   const status = recordOf(view)?.status;
-  if (world.held && (status === 'pending' || status === 'crashed')) return true;
+  if (world.held && (status === 'pending' || status === 'crashed' || isLeft(world, view.id))) return true;
   const slots = world.plan?.options.maxParallel ?? 0;
   const isFull = world.views.filter(({ liveness }) => liveness === 'unknown').length >= slots;
   if (status !== 'pending') return false;

@@ -97,6 +97,15 @@ export function apply(model: Model, action: Action): boolean {
     case 'requeue':
       change(model, view, { type: 'requeue', restarts: action.restarts, reason: null }, 'orchestrator');
       return true;
+    case 'rejoin': {
+      const { plan } = world;
+      if (view.planned === null || plan === null) throw new Error(`${view.id} is not planned`);
+      const { title, depends_on, definition } = view.planned;
+      const again = { run: plan.run, title, depends_on, definition, progress: '0/1', fresh: action.fresh };
+      const event = { type: 'requeue', restarts: 0, reason: null, again } as const;
+      change(model, { ...view, stopAskedMs: null }, event, 'person');
+      return true;
+    }
     case 'release':
     case 'block': {
       if (view.read.kind !== 'record') throw new Error('no record');

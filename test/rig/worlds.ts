@@ -45,9 +45,21 @@ const state = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom<State>(...STATES) },
 );
 
+/** Of the plan in force, or of one before. */
+const run = fc.oneof(
+  { weight: 3, arbitrary: fc.constant('run-1') },
+  { weight: 1, arbitrary: fc.constant('run-0') },
+);
+const SEEN = plainRecord().last_update;
+/** Of a launch that begins a workstream anew: it saw the record that is there, another one, or none. */
+const anew = fc.option(
+  fc.record({ seen: fc.constantFrom(SEEN, SEEN, SEEN, SEEN, -1, null), fresh: fc.boolean() }),
+  { nil: undefined, freq: 2 },
+);
+
 function readOf(id: string, others: readonly string[]): fc.Arbitrary<RecordRead> {
   const record = fc
-    .record({ state, restarts: fc.nat(3), attempt: fc.nat(3), blocked_by: fc.subarray([...others]) })
+    .record({ state, run, restarts: fc.nat(3), attempt: fc.nat(3), blocked_by: fc.subarray([...others]) })
     .map(({ state: status, ...more }) => ({
       kind: 'record' as const,
       record: recordIn(id, status, more),
@@ -158,7 +170,12 @@ export function worldOf(
 const plan: fc.Arbitrary<FrozenPlan> = fc
   .record({
     nodes: fc.array(
-      fc.record({ links: fc.array(fc.nat(30), { maxLength: 3 }), outside: fc.nat(20), priority: fc.nat(3) }),
+      fc.record({
+        links: fc.array(fc.nat(30), { maxLength: 3 }),
+        outside: fc.nat(20),
+        priority: fc.nat(3),
+        anew,
+      }),
       { minLength: 1, maxLength: 8 },
     ),
     order: fc.infiniteStream(fc.nat(1000)),
@@ -166,10 +183,11 @@ const plan: fc.Arbitrary<FrozenPlan> = fc
     restart: fc.nat(3),
   })
   .map(({ nodes, order, maxParallel, restart }) => {
-    const workstreams = nodes.map(({ links, outside, priority }, at) => {
+    const workstreams = nodes.map(({ links, outside, priority, anew: word }, at) => {
       const inside = links.filter(() => at > 0).map((link) => `W${link % at}`);
       const earlier = outside < 2 ? [`E${outside}`] : [];
-      return workstream(`W${at}`, [...new Set([...inside, ...earlier])], priority);
+      const one = workstream(`W${at}`, [...new Set([...inside, ...earlier])], priority);
+      return word === undefined ? one : { ...one, anew: word };
     });
     const ranks = new Map(workstreams.map(({ id }) => [id, order.next().value as number]));
     workstreams.sort((a, b) => (ranks.get(a.id) ?? 0) - (ranks.get(b.id) ?? 0));

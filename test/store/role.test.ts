@@ -131,8 +131,10 @@ describe('the role', () => {
 
   it('is decided by the lock alone where the file is torn, and given back where it cannot be read', async () => {
     const root = makeRoot();
-    for (const text of ['', '{"pid": 1', '[]', '{"pid": "1"}', 'null']) {
+    const bytes = [Buffer.from([0xff]), Buffer.from('{"host": "\u00e4').subarray(0, -1), 'x'.repeat(70_000)];
+    for (const text of ['', '{"pid": 1', '[]', '{"pid": "1"}', 'null', ...bytes]) {
       writeFileSync(orchestratorPath(root), text);
+      expect(await currentOrchestrator(root)).toBeNull();
       await (await takeRole(root, actor, 0)).release();
     }
     const other = makeRoot();

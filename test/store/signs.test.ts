@@ -16,6 +16,7 @@ import { hasState, makeFolders, refuseTracked } from '../../lib/store/folders.ts
 import {
   beat,
   isHeld,
+  markOfHold,
   meansAttempt,
   readHeartbeat,
   readPid,
@@ -173,12 +174,32 @@ describe('a PID file', () => {
 describe('the hold', () => {
   it('holds while it is there, readable or not', async () => {
     const root = makeRoot();
-    expect(isHeld(root)).toBe(false);
+    expect(isHeld(root, null)).toBe(false);
     await writeHold(root);
-    expect(isHeld(root)).toBe(true);
+    expect(isHeld(root, null)).toBe(true);
     removeFile(holdPath(root));
     mkdirSync(holdPath(root));
-    expect(isHeld(root)).toBe(true);
-    expect(isHeld(join(root, 'nowhere'))).toBe(false);
+    expect([markOfHold(root), isHeld(root, { lifts: null }), isHeld(root, {})]).toEqual([null, true, true]);
+    expect(isHeld(join(root, 'nowhere'), null)).toBe(false);
+  });
+
+  it('that a launch lifts holds no more, although it is there; the next one does, whatever the clock says', async () => {
+    const root = makeRoot();
+    expect(markOfHold(root)).toBeNull();
+    await writeHold(root);
+    const lifts = markOfHold(root);
+    expect(lifts).toEqual(expect.any(String));
+    expect([isHeld(root, { lifts }), isHeld(root, { lifts: null }), isHeld(root, null)]).toEqual([
+      false,
+      true,
+      true,
+    ]);
+    await writeHold(root);
+    utimesSync(holdPath(root), 1, 1);
+    expect(isHeld(root, { lifts })).toBe(true);
+    // By hand, too.
+    const other = markOfHold(root);
+    utimesSync(holdPath(root), 2, 2);
+    expect(isHeld(root, { lifts: other })).toBe(true);
   });
 });

@@ -6,6 +6,7 @@ import { openRepository, resolveCommit, trackedUnder } from '../../git/repositor
 import { applyJoinings, join } from '../../orchestrate/join.ts';
 import { PERMISSIONS, pass, throwFault } from '../../orchestrate/loop.ts';
 import { newMemory, observe } from '../../orchestrate/observe.ts';
+import { leftToBegin } from '../../protocol/anew.ts';
 import { ENV, STATE_FOLDERS, worktreePath } from '../../protocol/layout.ts';
 import { DEFAULT_OPTIONS, type FrozenPlan } from '../../protocol/plan.ts';
 import type { Actor } from '../../store/events.ts';
@@ -81,7 +82,8 @@ async function queue(root: string, id: string, files: string[], actor: Actor): P
     throw new OrchError('NO_WORKSTREAM', `the plan has no workstream ${id}`);
   const world = await observe(root, newMemory());
   const read = world.byId.get(id)?.read;
-  if (read?.kind === 'record' && read.record.status === 'pending') return;
+  const isLeft = read?.kind === 'record' && leftToBegin(plan.run, planned, read.record) !== null;
+  if (read?.kind === 'record' && read.record.status === 'pending' && !isLeft) return;
   // Only this one: what else is in the plan is not looked at.
   const [joining] = join({ ...world, views: [] }, [planned], false);
   if (joining === undefined || joining.how === 'adopt') {
@@ -92,7 +94,7 @@ async function queue(root: string, id: string, files: string[], actor: Actor): P
       hint: 'Start it over with `orch launch --fresh --only`.',
     });
   }
-  await applyJoinings(world, plan, [joining], false, actor);
+  await applyJoinings(world, plan, [joining], actor);
 }
 
 async function freeze(

@@ -1,3 +1,4 @@
+import { leftToBegin } from '../../protocol/anew.ts';
 import { isFinal } from '../../protocol/status.ts';
 import type { StatusList } from '../poll.ts';
 import { recordOf, type World } from '../world.ts';
@@ -15,7 +16,9 @@ export function sightsOfWorld(world: World): Sight[] {
       const { run, attempt, reason } = record;
       const isUnknown = view.liveness === 'unknown';
       const state = isUnknown ? 'unknown' : record.status;
-      return { id: view.id, run, attempt, state, final: !isUnknown && isFinal(record, limit), reason };
+      const isLeft = leftToBegin(world.plan?.run ?? null, view.planned, record) !== null;
+      const final = !isUnknown && !isLeft && isFinal(record, limit);
+      return { id: view.id, run, attempt, state, final, reason };
     });
 }
 
