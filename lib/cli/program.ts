@@ -1,5 +1,6 @@
 import yargs, { type CommandModule } from 'yargs';
 import { OrchError } from '../errors.ts';
+import { commandWord, splitOperands, withOperands } from './operands.ts';
 import { globalOptions } from './options.ts';
 import { type KnownOptions, refuseMisused } from './strict-options.ts';
 import type { Verb } from './verb.ts';
@@ -24,21 +25,24 @@ export const VERBS: Record<string, () => Promise<{ verb: Verb<never> }>> = {
   demo: () => import('./commands/demo.ts') as Promise<{ verb: Verb<never> }>,
 };
 
+/** True for the name of a verb. */
+export const isVerb = (word: string): boolean => Object.hasOwn(VERBS, word);
+
 /** Parses the command line and runs its verb. Only the verb that is asked for is loaded. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
-  const named = argv.find((word) => Object.hasOwn(VERBS, word));
-  const loaders = named === undefined ? Object.values(VERBS) : [VERBS[named]];
+  const word = commandWord(argv, isVerb);
+  const named = word !== undefined && isVerb(word) ? word : undefined;
   const hint = `Try \`orch ${named === undefined ? '' : `${named} `}--help\`.`;
+  const loaders = named === undefined ? Object.values(VERBS) : [VERBS[named]];
+  const verbs = (await Promise.all(loaders.map((load) => load?.()))).flatMap((one) => one?.verb ?? []);
+  const asked = named === undefined ? undefined : verbs[0];
+  const split = splitOperands(argv, asked?.command ?? null, hint);
+  const words = asked?.rewrite?.(split.words) ?? split.words;
   let code = 0;
-  let words = [...argv];
   let program = globalOptions(yargs([...argv]).scriptName('orch'));
-  for (const load of loaders) {
-    if (load === undefined) continue;
-    const { verb } = await load();
-    const { command, describe, builder, handle, rewrite } = verb;
-    if (named !== undefined && rewrite !== undefined) words = rewrite(words);
+  for (const { command, describe, builder, handle } of verbs) {
     const handler = async (args: never): Promise<void> => {
-      code = await handle(args);
+      code = await handle(withOperands(args, command, split.operands));
     };
     program = program.command({
       command,
@@ -70,17 +74,18 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     .fail((message: string | null, error: Error | undefined) => {
       // What yargs refuses while it parses comes as an error of its own.
       if (error !== undefined && error.name !== 'YError') throw error;
-      throw new OrchError('USAGE', usageFault(argv, message ?? error?.message ?? 'bad usage'), { hint });
+      throw new OrchError('USAGE', usageFault(argv, word, message ?? error?.message ?? 'bad usage'), {
+        hint,
+      });
     })
-    .parseAsync(words);
+    .parseAsync([...words]);
   return code;
 }
 
 /** What yargs says, in words that tell what was meant. */
-function usageFault(argv: readonly string[], message: string): string {
+function usageFault(argv: readonly string[], word: string | undefined, message: string): string {
   if (message.startsWith('Did you mean')) {
-    const word = argv.find((one) => !one.startsWith('-')) ?? '';
-    return `there is no such command: ${word}. ${message}`;
+    return `there is no such command: ${word ?? ''}. ${message}`;
   }
   const [, names] = /^Unknown arguments?: (.+)$/.exec(message) ?? [];
   if (names !== undefined) return `there is no such option or argument here: ${asWritten(argv, names)}`;

@@ -97,9 +97,8 @@ function toolWarnings(workstreams: readonly PlannedWorkstream[], { tool, config 
 
 /** `--graph` may stand alone, before a plan: yargs would take the plan for its value. */
 export function withGraphValue(argv: readonly string[]): string[] {
-  const end = argv.indexOf('--');
   return argv.map((word, index) => {
-    if (word !== '--graph' || (end !== -1 && index > end)) return word;
+    if (word !== '--graph') return word;
     const next = argv[index + 1] ?? '';
     return GRAPHS.some((graph) => graph === next) ? word : '--graph=text';
   });
