@@ -6,6 +6,7 @@ import { errnoOf } from '../errors.ts';
 import { playRole } from '../failpoint.ts';
 import { reportFailure } from './failure.ts';
 import { withoutMode } from './mode.ts';
+import { endUnwritable } from './unread.ts';
 
 /**
  * The way in. Two callers are in a hurry and skip yargs: `orch status`, which people and scripts poll, and the
@@ -65,11 +66,7 @@ function leaveAtExit(terminals: readonly number[]): void {
 const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor));
 leaveAtExit(terminals);
 const argv = process.argv.slice(2);
-// A reader that has enough (`orch logs | head`) is no fault, and a terminal that is hung up is an interruption.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  const isHungUp = error.code === 'EIO' && terminals.includes(1);
-  process.exit(error.code === 'EPIPE' ? 0 : isHungUp ? 130 : 70);
-});
+endUnwritable(terminals.includes(1));
 main(argv).then(
   (code) => {
     process.exitCode = code;

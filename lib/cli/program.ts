@@ -3,6 +3,7 @@ import { OrchError } from '../errors.ts';
 import { commandWord, splitOperands, withOperands } from './operands.ts';
 import { globalOptions } from './options.ts';
 import { type KnownOptions, refuseMisused } from './strict-options.ts';
+import { goOnUnread } from './unread.ts';
 import type { Verb } from './verb.ts';
 import { VERSION } from './version.ts';
 
@@ -40,8 +41,9 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   const words = asked?.rewrite?.(split.words) ?? split.words;
   let code = 0;
   let program = globalOptions(yargs([...argv]).scriptName('orch'));
-  for (const { command, describe, builder, handle } of verbs) {
+  for (const { command, describe, builder, handle, isShow } of verbs) {
     const handler = async (args: never): Promise<void> => {
+      if (isShow !== true) goOnUnread();
       code = await handle(withOperands(args, command, split.operands));
     };
     program = program.command({

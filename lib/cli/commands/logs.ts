@@ -24,6 +24,7 @@ type LogsArgs = {
 export const verb: Verb<LogsArgs> = {
   command: 'logs [id..]',
   describe: 'Print what workers and their tools wrote',
+  isShow: true,
   builder: (yargs) =>
     yargs
       .positional('id', { type: 'string', array: true, describe: 'The workstreams (default: all)' })

@@ -29,6 +29,7 @@ const GRAPHS = ['text', 'mermaid'] as const;
 export const verb: Verb<Args> = {
   command: 'plan [plan..]',
   describe: 'Check a plan and show its waves; writes and runs nothing',
+  isShow: true,
   rewrite: withGraphValue,
   builder: (yargs) =>
     yargs
