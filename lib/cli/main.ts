@@ -37,11 +37,15 @@ async function main(words: readonly string[]): Promise<number> {
   return runProgram(argv);
 }
 
-/** Whoever reads JSON gets errors as such. */
-function wantsJson(words: readonly string[]): boolean {
-  const format = words[words.indexOf('--format') + 1];
-  const isFormat = words.includes('--format') && (format === 'json' || format === 'ndjson');
-  return isFormat || words.some((word) => ['--json', '--format=json', '--format=ndjson'].includes(word));
+/** Whoever reads JSON gets errors as such: `--json`, whatever is said of it last, or a format that is JSON. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  const words = end === -1 ? argv : argv.slice(0, end);
+  const last = words.findLast((word) => /^--(?:no-)?json(?:=|$)/.test(word));
+  const isOn = last === '--json' || last === '--json=true' || last === '--no-json=false';
+  const isJson = (word: string, at: number): boolean =>
+    /^--format=(?:nd)?json$/.test(word === '--format' ? `--format=${words[at + 1]}` : word);
+  return isOn || words.some(isJson);
 }
 
 /**

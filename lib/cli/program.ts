@@ -76,7 +76,7 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     .fail((message: string | null, error: Error | undefined) => {
       // What yargs refuses while it parses comes as an error of its own.
       if (error !== undefined && error.name !== 'YError') throw error;
-      throw new OrchError('USAGE', usageFault(argv, word, message ?? error?.message ?? 'bad usage'), {
+      throw new OrchError('USAGE', usageFault(argv, word, asked, message ?? error?.message ?? 'bad usage'), {
         hint,
       });
     })
@@ -85,13 +85,21 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
 }
 
 /** What yargs says, in words that tell what was meant. */
-function usageFault(argv: readonly string[], word: string | undefined, message: string): string {
+function usageFault(
+  argv: readonly string[],
+  word: string | undefined,
+  asked: Verb<never> | undefined,
+  message: string,
+): string {
   if (message.startsWith('Did you mean')) {
     return `there is no such command: ${word ?? ''}. ${message}`;
   }
   const [, names] = /^Unknown arguments?: (.+)$/.exec(message) ?? [];
   if (names !== undefined) return `there is no such option or argument here: ${asWritten(argv, names)}`;
-  if (message.startsWith('Not enough non-option arguments')) return 'a workstream is not named';
+  if (message.startsWith('Not enough non-option arguments')) {
+    const [, wanted = 'argument'] = /<(\w+)>/.exec(asked?.command ?? '') ?? [];
+    return `which ${wanted}?`;
+  }
   return message.replaceAll('\n', ' ');
 }
 

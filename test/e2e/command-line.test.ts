@@ -110,3 +110,39 @@ describe('the value of an option before the command', () => {
     expect((await offers('--root', 'demo', '')).split('\n')).toContain('launch');
   });
 });
+
+describe('JSON that was asked for', () => {
+  it('is what errors and notes are told as, however it is spelled', async () => {
+    const rig = rigOf([{ id: 'A', tasks: [task] }]);
+    const told = async (...args: string[]) => {
+      const { stderr } = await rig.orch(args);
+      return stderr.startsWith('{');
+    };
+    for (const words of [
+      ['--json'],
+      ['--json=true'],
+      ['--no-json', '--json'],
+      ['--format', 'ndjson'],
+      ['--format=json'],
+    ])
+      expect([words, await told('status', ...words)]).toEqual([words, true]);
+    for (const words of [['--json=false'], ['--json', '--no-json'], ['--format', 'wide'], ['--', '--json']])
+      expect([words, await told('status', ...words)]).toEqual([words, false]);
+
+    // Blocked by what failed, it has no log.
+    rig.write(
+      'two.json',
+      JSON.stringify([
+        { id: 'bad', tasks: [{ run: 'exit 3' }] },
+        { id: 'late', tasks: [task], depends_on: ['bad'] },
+      ]),
+    );
+    expect((await rig.orch(['run', '--quiet', '--restart', '0', 'two.json'])).code).toBe(1);
+    const empty = await rig.orch(['logs', 'late', '--json']);
+    expect([empty.code, empty.stdout, JSON.parse(empty.stderr)]).toMatchObject([
+      0,
+      '',
+      { warning: { code: 'log_empty', workstream: 'late' } },
+    ]);
+  });
+});
