@@ -24,6 +24,7 @@ export async function attend(
 ): Promise<Attended> {
   // A terminal that hangs up, or a reader that has gone, costs the words, not the work.
   process.stdout.removeAllListeners('error');
+  process.stderr.removeAllListeners('error');
   tolerateLog();
   const actor: Actor = { role: 'run', pid: process.pid };
   const leave = new AbortController();

@@ -1,7 +1,8 @@
 import { errnoOf, OrchError } from '../errors.ts';
 import { isId } from '../protocol/ids.ts';
 import { BUILT_IN_TOOLS } from '../protocol/tools.ts';
-import { VERBS } from './program.ts';
+import { commandWord } from './operands.ts';
+import { isVerb, VERBS } from './program.ts';
 import { type Recorded, recordVerb, type Spec } from './recorded.ts';
 
 /** Completion of the command line: what may stand where the cursor is. */
@@ -37,8 +38,10 @@ function lineFor(shell: string, { word, note }: Candidate): string {
 }
 
 async function candidatesFor(before: readonly string[], current: string): Promise<Candidate[]> {
-  const name = before.find((word) => Object.hasOwn(VERBS, word));
-  const verb = name === undefined ? null : ((await VERBS[name]?.())?.verb ?? null);
+  // Where bash cuts a word at "=", that is a word of its own.
+  const words = before.filter((word) => word !== '=');
+  const name = commandWord(words, isVerb);
+  const verb = name === undefined || !isVerb(name) ? null : ((await VERBS[name]?.())?.verb ?? null);
   const recorded = recordVerb(verb);
   const open = openOption(before, recorded);
   if (open !== null) {
@@ -149,6 +152,6 @@ function rootIn(before: readonly string[]): string | undefined {
   const joined = before.find((word) => word.startsWith('--root='));
   if (joined !== undefined) return joined.slice('--root='.length);
   const at = before.indexOf('--root');
-  // Where bash cuts a word at "=", that is a word of its own.
+  // As above, "=" may be a word of its own.
   return at === -1 ? undefined : before[before[at + 1] === '=' ? at + 2 : at + 1];
 }

@@ -105,7 +105,7 @@ export async function followUntilFinal(root: string, options: FollowOptions): Pr
     await options.show?.(list);
     for (const status of options.show === undefined ? list.workstreams : []) {
       const key = changeKey(status);
-      if (told.get(status.workstream) !== key) tell(status, list.at, options);
+      if (told.get(status.workstream) !== key) tellChange(status, list.at, options);
       told.set(status.workstream, key);
     }
     const isIdle = await waitsForPerson(list, options);
@@ -144,7 +144,12 @@ function overForGood(): (list: StatusList, isIdle: boolean) => boolean {
   };
 }
 
-function tell(status: WorkstreamStatus, at: number, options: FollowOptions): void {
+/** Tells where a workstream is, as a line for people or as an event. */
+export function tellChange(
+  status: WorkstreamStatus,
+  at: number,
+  options: Pick<FollowOptions, 'json' | 'quiet' | 'color'>,
+): void {
   if (options.json) {
     const { workstream, verdict, progress, current_task, reason } = status;
     const event = {

@@ -27,3 +27,15 @@ export function requireShown(list: StatusList, ids: readonly string[]): void {
   }
   if (absent !== undefined) throw noWorkstream(absent, knownIds(list.root));
 }
+
+/**
+ * Makes sure that the workstreams are named, or meant by `option`, and not both: one of them would be passed over.
+ * @throws OrchError USAGE.
+ */
+export function refuseUnclear(ids: readonly string[] | undefined, option: string, isGiven: boolean): void {
+  const isNamed = (ids ?? []).length > 0;
+  if (isNamed !== isGiven) return;
+  const message = isNamed ? `${option} does not go with names of workstreams` : 'which workstreams?';
+  const hint = isNamed ? `Leave one of them away: the names, or ${option}.` : `Name them, or use ${option}.`;
+  throw new OrchError('USAGE', message, { hint });
+}

@@ -79,6 +79,14 @@ function goneText(id: string, stream: LogStream, count: number, json: boolean): 
     : `orch: ${message}\n`;
 }
 
+/** What is said where a workstream has written nothing to a stream. */
+export function emptyText(id: string, stream: LogStream, json: boolean): string {
+  const message = `${id} has written nothing yet`;
+  return json
+    ? jsonLine({ warning: { code: 'log_empty', workstream: id, stream, message } })
+    : `orch: ${message}\n`;
+}
+
 /** The range of an attempt; null where it has no attempt of that number. */
 export function rangeOfAttempt(
   root: string,

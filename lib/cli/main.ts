@@ -6,6 +6,7 @@ import { errnoOf } from '../errors.ts';
 import { playRole } from '../failpoint.ts';
 import { reportFailure } from './failure.ts';
 import { withoutMode } from './mode.ts';
+import { endUnwritable } from './unread.ts';
 
 /**
  * The way in. Two callers are in a hurry and skip yargs: `orch status`, which people and scripts poll, and the
@@ -36,11 +37,15 @@ async function main(words: readonly string[]): Promise<number> {
   return runProgram(argv);
 }
 
-/** Whoever reads JSON gets errors as such. */
-function wantsJson(words: readonly string[]): boolean {
-  const format = words[words.indexOf('--format') + 1];
-  const isFormat = words.includes('--format') && (format === 'json' || format === 'ndjson');
-  return isFormat || words.some((word) => ['--json', '--format=json', '--format=ndjson'].includes(word));
+/** Whoever reads JSON gets errors as such: `--json`, whatever is said of it last, or a format that is JSON. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  const words = end === -1 ? argv : argv.slice(0, end);
+  const last = words.findLast((word) => /^--(?:no-)?json(?:=|$)/.test(word));
+  const isOn = last === '--json' || last === '--json=true' || last === '--no-json=false';
+  const isJson = (word: string, at: number): boolean =>
+    /^--format=(?:nd)?json$/.test(word === '--format' ? `--format=${words[at + 1]}` : word);
+  return isOn || words.some(isJson);
 }
 
 /**
@@ -65,11 +70,7 @@ function leaveAtExit(terminals: readonly number[]): void {
 const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor));
 leaveAtExit(terminals);
 const argv = process.argv.slice(2);
-// A reader that has enough (`orch logs | head`) is no fault, and a terminal that is hung up is an interruption.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  const isHungUp = error.code === 'EIO' && terminals.includes(1);
-  process.exit(error.code === 'EPIPE' ? 0 : isHungUp ? 130 : 70);
-});
+endUnwritable(terminals.includes(1));
 main(argv).then(
   (code) => {
     process.exitCode = code;

@@ -1,7 +1,9 @@
 import yargs, { type CommandModule } from 'yargs';
 import { OrchError } from '../errors.ts';
+import { commandWord, splitOperands, withOperands } from './operands.ts';
 import { globalOptions } from './options.ts';
 import { type KnownOptions, refuseMisused } from './strict-options.ts';
+import { goOnUnread } from './unread.ts';
 import type { Verb } from './verb.ts';
 import { VERSION } from './version.ts';
 
@@ -24,21 +26,25 @@ export const VERBS: Record<string, () => Promise<{ verb: Verb<never> }>> = {
   demo: () => import('./commands/demo.ts') as Promise<{ verb: Verb<never> }>,
 };
 
+/** True for the name of a verb. */
+export const isVerb = (word: string): boolean => Object.hasOwn(VERBS, word);
+
 /** Parses the command line and runs its verb. Only the verb that is asked for is loaded. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
-  const named = argv.find((word) => Object.hasOwn(VERBS, word));
-  const loaders = named === undefined ? Object.values(VERBS) : [VERBS[named]];
+  const word = commandWord(argv, isVerb);
+  const named = word !== undefined && isVerb(word) ? word : undefined;
   const hint = `Try \`orch ${named === undefined ? '' : `${named} `}--help\`.`;
+  const loaders = named === undefined ? Object.values(VERBS) : [VERBS[named]];
+  const verbs = (await Promise.all(loaders.map((load) => load?.()))).flatMap((one) => one?.verb ?? []);
+  const asked = named === undefined ? undefined : verbs[0];
+  const split = splitOperands(argv, asked?.command ?? null, hint);
+  const words = asked?.rewrite?.(split.words) ?? split.words;
   let code = 0;
-  let words = [...argv];
   let program = globalOptions(yargs([...argv]).scriptName('orch'));
-  for (const load of loaders) {
-    if (load === undefined) continue;
-    const { verb } = await load();
-    const { command, describe, builder, handle, rewrite } = verb;
-    if (named !== undefined && rewrite !== undefined) words = rewrite(words);
+  for (const { command, describe, builder, handle, isShow } of verbs) {
     const handler = async (args: never): Promise<void> => {
-      code = await handle(args);
+      if (isShow !== true) goOnUnread();
+      code = await handle(withOperands(args, command, split.operands));
     };
     program = program.command({
       command,
@@ -70,21 +76,30 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     .fail((message: string | null, error: Error | undefined) => {
       // What yargs refuses while it parses comes as an error of its own.
       if (error !== undefined && error.name !== 'YError') throw error;
-      throw new OrchError('USAGE', usageFault(argv, message ?? error?.message ?? 'bad usage'), { hint });
+      throw new OrchError('USAGE', usageFault(argv, word, asked, message ?? error?.message ?? 'bad usage'), {
+        hint,
+      });
     })
-    .parseAsync(words);
+    .parseAsync([...words]);
   return code;
 }
 
 /** What yargs says, in words that tell what was meant. */
-function usageFault(argv: readonly string[], message: string): string {
+function usageFault(
+  argv: readonly string[],
+  word: string | undefined,
+  asked: Verb<never> | undefined,
+  message: string,
+): string {
   if (message.startsWith('Did you mean')) {
-    const word = argv.find((one) => !one.startsWith('-')) ?? '';
-    return `there is no such command: ${word}. ${message}`;
+    return `there is no such command: ${word ?? ''}. ${message}`;
   }
   const [, names] = /^Unknown arguments?: (.+)$/.exec(message) ?? [];
   if (names !== undefined) return `there is no such option or argument here: ${asWritten(argv, names)}`;
-  if (message.startsWith('Not enough non-option arguments')) return 'a workstream is not named';
+  if (message.startsWith('Not enough non-option arguments')) {
+    const [, wanted = 'argument'] = /<(\w+)>/.exec(asked?.command ?? '') ?? [];
+    return `which ${wanted}?`;
+  }
   return message.replaceAll('\n', ' ');
 }
 

@@ -25,9 +25,19 @@ export async function quickStatus(args: string[]): Promise<number | null> {
 
 function parse(args: string[]) {
   try {
-    return parseArgs({ args, options: OPTIONS, allowPositionals: true, strict: true });
+    const parsed = parseArgs({ args, options: OPTIONS, allowPositionals: true, strict: true, tokens: true });
+    return isRefused(parsed.tokens) ? null : parsed;
   } catch (error) {
     if (errnoOf(error)?.startsWith('ERR_PARSE_ARGS_') === true) return null;
     throw error;
   }
+}
+
+/** What yargs is asked to refuse: an option with an empty value, or with two. */
+function isRefused(tokens: readonly { kind: string; name?: string; value?: string | undefined }[]): boolean {
+  const options = tokens.filter(({ kind, value }) => kind === 'option' && value !== undefined);
+  return (
+    options.some(({ value }) => value === '') ||
+    new Set(options.map(({ name }) => name)).size < options.length
+  );
 }

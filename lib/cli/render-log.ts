@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
+import { errnoOf } from '../errors.ts';
 import { lineMask } from '../protocol/mask.ts';
 import { escapeControls, jsonLine, spellControls } from '../protocol/text.ts';
 import type { Screen } from './render.ts';
@@ -20,13 +21,15 @@ const KEPT = /(\u001b\[[\d;:]*m|\r?\n|\t)/;
 const COLOR = /^\u001b/;
 const RESET = '\u001b[0m';
 
-/** Writes to stdout, and waits while its reader is slow; whoever interrupts does not wait. */
-async function emit(chunk: Buffer | string, signal: AbortSignal): Promise<void> {
-  if (signal.aborted || process.stdout.write(chunk)) return;
+type Outlet = NodeJS.WriteStream;
+
+/** Writes, and waits while the reader is slow; whoever interrupts does not wait, nor does anybody for no reader. */
+async function emit(chunk: Buffer | string, signal: AbortSignal, to: Outlet = process.stdout): Promise<void> {
+  if (signal.aborted || to.write(chunk)) return;
   try {
-    await once(process.stdout, 'drain', { signal });
+    await once(to, 'drain', { signal });
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!signal.aborted && errnoOf(error) !== 'EPIPE') throw error;
   }
 }
 
@@ -124,7 +127,11 @@ export const newSheet = (): Sheet => ({ owner: null });
 export function textSink(
   screen: Screen,
   signal: AbortSignal,
-  { prefix = '', sheet = newSheet() }: { prefix?: string; sheet?: Sheet } = {},
+  {
+    prefix = '',
+    sheet = newSheet(),
+    to = process.stdout,
+  }: { prefix?: string; sheet?: Sheet; to?: Outlet } = {},
 ): LogSink {
   const cutter = lineCutter();
   const mask = lineMask();
@@ -142,7 +149,7 @@ export function textSink(
     return `${lead}${safe}${reset}${ends ? '\n' : ''}`;
   };
   const show = async (pieces: readonly Piece[]): Promise<void> => {
-    if (pieces.length > 0) await emit(pieces.map(shown).join(''), signal);
+    if (pieces.length > 0) await emit(pieces.map(shown).join(''), signal, to);
   };
   return {
     write: (bytes) => show(cutter.take(bytes)),
@@ -152,7 +159,7 @@ export function textSink(
       const last = cutter.end().map((piece) => (prefix === '' ? piece : { ...piece, ends: true }));
       await show(last);
       // Whoever interrupts must not be left with it, either.
-      if (painted && prefix === '') process.stdout.write(RESET);
+      if (painted && prefix === '') to.write(RESET);
     },
   };
 }

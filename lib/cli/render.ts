@@ -40,11 +40,11 @@ const SHOWN_BYTES = 2_048;
 /** From here on there is room for the record's word beside the verdict; the notes have it in any case. */
 const WIDE = 100;
 
-/** The screen that stdout is; colours only where nobody objects (`--no-color`, NO_COLOR, a dumb terminal). */
-export function screenOf(color: boolean): Screen {
-  const isTerminal = process.stdout.isTTY === true;
+/** The screen that an outlet is; colours only where nobody objects (`--no-color`, NO_COLOR, a dumb terminal). */
+export function screenOf(color: boolean, outlet: NodeJS.WriteStream = process.stdout): Screen {
+  const isTerminal = outlet.isTTY === true;
   const objects = (process.env['NO_COLOR'] ?? '') !== '' || process.env['TERM'] === 'dumb';
-  const width = isTerminal ? process.stdout.columns || 80 : null;
+  const width = isTerminal ? outlet.columns || 80 : null;
   return { width, color: color && isTerminal && !objects };
 }
 

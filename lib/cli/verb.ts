@@ -8,5 +8,7 @@ export type Verb<T> = {
   builder: NonNullable<CommandModule<GlobalOptions, T>['builder']>;
   /** The arguments as yargs is to see them. */
   rewrite?: (argv: readonly string[]) => string[];
+  /** It only shows something: its exit code says nothing to anybody who does not read that. */
+  isShow?: true;
   handle: (args: T & GlobalOptions) => Promise<number>;
 };

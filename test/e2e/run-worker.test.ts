@@ -56,6 +56,60 @@ describe('orch worker', () => {
     expect(rig.processes()).toEqual([]);
   });
 
+  it('refuses a worktree that is nowhere as any other', async () => {
+    const rig = rigOf([{ id: 'A', tasks: [{ run: 'true' }] }]);
+    for (const worktree of [
+      '/nonexistent/a/b',
+      'README.md/.worktrees/A',
+      `${'x/'.repeat(3000)}.worktrees/A`,
+    ]) {
+      const { code, stderr } = await rig.orch([
+        'worker',
+        '--json',
+        '--workstream',
+        'A',
+        '--worktree',
+        worktree,
+      ]);
+      expect([worktree, code, JSON.parse(stderr)]).toMatchObject([worktree, 2, { error: { code: 'USAGE' } }]);
+    }
+  });
+
+  it('shows what tools print as `orch logs` does: masked, harmless, or as JSON', {
+    timeout: 90_000,
+  }, async () => {
+    const key = 'sk-abcdefghijklmnop0123456789';
+    const print = `printf '\\033]0;title\\007\\033[2Jboo\\nAPI_KEY=${key}\\n'`;
+    const rig = rigOf([
+      { id: 'A', colour: 'red', tasks: [{ run: print }, { run: `${print} >&2; exit 4` }] },
+      { id: 'B', colour: 'red', tasks: [{ run: print }, { run: `${print} >&2; exit 4` }] },
+    ]);
+    const people = await rig.orch(['worker', '--workstream', 'A']);
+    expect(people.code).toBe(1);
+    expect(people.stdout.split('\n')).toEqual(expect.arrayContaining(['boo', 'API_KEY=sk-ab****']));
+    expect(people.stderr.split('\n')).toEqual(expect.arrayContaining(['boo', 'API_KEY=sk-ab****']));
+    for (const text of [people.stdout, people.stderr]) {
+      expect(text).not.toContain('\u001b');
+      expect(text).not.toContain(key);
+    }
+
+    const programs = await rig.orch(['worker', '--workstream', 'B', '--json']);
+    expect(programs.code).toBe(1);
+    const lines = programs.stdout.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.at(-1)).toMatchObject({ schema: 'orch.event/1', workstream: 'B', status: 'failed' });
+    const logs = lines.slice(0, -1);
+    for (const line of logs) expect(line).toMatchObject({ schema: 'orch.log/1', workstream: 'B' });
+    for (const stream of ['stdout', 'stderr'])
+      expect(logs).toContainEqual({
+        schema: 'orch.log/1',
+        workstream: 'B',
+        stream,
+        line: 'API_KEY=sk-ab****',
+      });
+    // The warnings of its plan, and no word for people.
+    for (const line of programs.stderr.split('\n')) expect(JSON.parse(line)).toHaveProperty('warning');
+  });
+
   it('stops within 5 s when it is killed, with all that it started', { timeout: 90_000 }, async () => {
     const rig = rigOf([{ id: 'A', tasks: [{ run: waits('lost') }] }]);
     const parent = rig.start(['worker', '--workstream', 'A', '--worktree', '.worktrees/A']);

@@ -7,6 +7,7 @@ type Args = { shell: Shell };
 export const verb: Verb<Args> = {
   command: 'completion <shell>',
   describe: 'Print the completion script of a shell',
+  isShow: true,
   builder: (yargs) =>
     yargs
       .positional('shell', {

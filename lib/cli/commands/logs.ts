@@ -4,7 +4,7 @@ import type { LogRange, LogStream } from '../../store/log-files.ts';
 import { followLogs, showAll } from '../follow-logs.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { noWorkstream, requireShown } from '../known.ts';
-import { type LogSource, noAttempt, openSource, rangeOfAttempt } from '../log-source.ts';
+import { emptyText, type LogSource, noAttempt, openSource, rangeOfAttempt } from '../log-source.ts';
 import { countOption, type GlobalOptions } from '../options.ts';
 import { painter, screenOf } from '../render.ts';
 import { jsonSink, type LogSink, newSheet, rawSink, textSink } from '../render-log.ts';
@@ -24,6 +24,7 @@ type LogsArgs = {
 export const verb: Verb<LogsArgs> = {
   command: 'logs [id..]',
   describe: 'Print what workers and their tools wrote',
+  isShow: true,
   builder: (yargs) =>
     yargs
       .positional('id', { type: 'string', array: true, describe: 'The workstreams (default: all)' })
@@ -83,7 +84,7 @@ export const verb: Verb<LogsArgs> = {
       await showAll(sources, signal);
       const [only] = sources;
       if (only !== undefined && sources.length === 1 && !only.isThere() && !args.follow && !args.quiet)
-        process.stderr.write(`orch: ${only.id} has written nothing yet\n`);
+        process.stderr.write(emptyText(only.id, stream, args.json));
       if (args.follow) await followLogs(root, sources, { signal, renew });
     } finally {
       for (const source of sources) await source.end();

@@ -28,6 +28,7 @@ const GRAPHS = ['text', 'mermaid'] as const;
 export const verb: Verb<Args> = {
   command: 'plan [plan..]',
   describe: 'Check a plan and show its waves; writes and runs nothing',
+  isShow: true,
   rewrite: withGraphValue,
   builder: (yargs) =>
     yargs
@@ -98,9 +99,8 @@ function toolWarnings({ workstreams, places }: CheckedPlan, { tool, config }: Se
 
 /** `--graph` may stand alone, before a plan: yargs would take the plan for its value. */
 export function withGraphValue(argv: readonly string[]): string[] {
-  const end = argv.indexOf('--');
   return argv.map((word, index) => {
-    if (word !== '--graph' || (end !== -1 && index > end)) return word;
+    if (word !== '--graph') return word;
     const next = argv[index + 1] ?? '';
     return GRAPHS.some((graph) => graph === next) ? word : '--graph=text';
   });

@@ -1,5 +1,5 @@
-import { OrchError } from '../../errors.ts';
 import { jsonLine } from '../../protocol/text.ts';
+import { refuseUnclear } from '../known.ts';
 import { retryWorkstreams } from '../retry-workstreams.ts';
 import { findState } from '../root.ts';
 import type { Verb } from '../verb.ts';
@@ -22,9 +22,7 @@ export const verb: Verb<Args> = {
       .example('$0 retry WS-003', 'after mending what made it fail')
       .example('$0 retry --failed', 'everything that did not complete') as never,
   handle: async (args) => {
-    if ((args.id ?? []).length === 0 && !args.failed) {
-      throw new OrchError('USAGE', 'which workstreams?', { hint: 'Name them, or use --failed.' });
-    }
+    refuseUnclear(args.id, '--failed', args.failed);
     const root = await findState(args.root);
     const which = args.failed ? 'failed' : (args.id ?? []);
     for (const id of await retryWorkstreams(root, which, args.fresh)) tell(id, args);

@@ -7,6 +7,7 @@ type Args = { name?: SchemaName | undefined };
 export const verb: Verb<Args> = {
   command: 'schema [name]',
   describe: 'Print the JSON Schema of a file, for editors and other programs',
+  isShow: true,
   builder: (yargs) =>
     yargs
       .positional('name', { type: 'string', choices: SCHEMA_NAMES, describe: 'Of what (default: all)' })

@@ -68,6 +68,7 @@ function formatOf({ format, json, columns }: StatusOptions): Format {
 export const verb: Verb<StatusArgs> = {
   command: 'status [id..]',
   describe: 'Show where each workstream is; writes nothing',
+  isShow: true,
   builder: (yargs) =>
     yargs
       .positional('id', { type: 'string', array: true, describe: 'Only these workstreams' })

@@ -6,7 +6,7 @@ import { makeFolders } from '../../store/folders.ts';
 import { listRecordIds, readRecord } from '../../store/records.ts';
 import { writeHold } from '../../store/signs.ts';
 import { graceOf } from '../grace.ts';
-import { requireShown } from '../known.ts';
+import { refuseUnclear, requireShown } from '../known.ts';
 import { durationOption } from '../options.ts';
 import { findState } from '../root.ts';
 import { refuseUnasked } from '../stop-foreign.ts';
@@ -52,9 +52,7 @@ export const verb: Verb<Args> = {
       .example('$0 stop WS-003', 'SIGTERM, half-done edits salvaged, killed after 10 s')
       .example('$0 stop --all', 'everything') as never,
   handle: async (args) => {
-    if ((args.id ?? []).length === 0 && !args.all) {
-      throw new OrchError('USAGE', 'which workstreams?', { hint: 'Name them, or use --all.' });
-    }
+    refuseUnclear(args.id, '--all', args.all);
     const given = args.grace === undefined ? null : durationOption('grace', args.grace);
     if (args.all && (args.foreign || args['presume-dead'])) {
       const option = args.foreign ? '--foreign' : '--presume-dead';

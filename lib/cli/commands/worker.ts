@@ -1,12 +1,13 @@
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { OrchError } from '../../errors.ts';
+import { errnoOf, OrchError } from '../../errors.ts';
 import { launchWorker } from '../../executors/launch.ts';
 import { openRepository, resolveCommit, trackedUnder } from '../../git/repository.ts';
 import { applyJoinings, join } from '../../orchestrate/join.ts';
 import { PERMISSIONS, pass, throwFault } from '../../orchestrate/loop.ts';
 import { newMemory, observe } from '../../orchestrate/observe.ts';
 import { leftToBegin } from '../../protocol/anew.ts';
+import { pollStatus } from '../../orchestrate/poll.ts';
 import { ENV, STATE_FOLDERS, worktreePath } from '../../protocol/layout.ts';
 import { DEFAULT_OPTIONS, type FrozenPlan } from '../../protocol/plan.ts';
 import type { Actor } from '../../store/events.ts';
@@ -15,8 +16,10 @@ import { plannedWorkstream, readPlan, writePlan } from '../../store/plans.ts';
 import { leaseOf, readRecord } from '../../store/records.ts';
 import { takeRole } from '../../store/role.ts';
 import { configOf } from '../config.ts';
+import { tellChange } from '../follow.ts';
 import { interruptSignal } from '../interrupt.ts';
-import { planForLaunch } from '../plan-for-launch.ts';
+import type { GlobalOptions } from '../options.ts';
+import { planForLaunch, type Selection } from '../plan-for-launch.ts';
 import { stopWorkstream } from '../stop-workstream.ts';
 import { tailLogs } from '../tail-logs.ts';
 import type { Verb } from '../verb.ts';
@@ -56,8 +59,8 @@ export const verb: Verb<Args> = {
       const memory = newMemory();
       const repair = await pass({ root, permissions: PERMISSIONS.repair, mode: 'attached', actor, memory });
       throwFault(repair.done);
-      await queue(root, id, args.plan ?? [], actor);
-      return await carryOut(root, id, actor);
+      await queue(root, id, { plan: args.plan ?? [], json: args.json }, actor);
+      return await carryOut(root, id, args, actor);
     } finally {
       await role.release();
     }
@@ -68,15 +71,29 @@ function refuseOtherWorktree(root: string, id: string, worktree: string | undefi
   if (worktree === undefined) return;
   const own = worktreePath(root, id);
   const named = resolve(worktree);
-  if (named === own || worktreePath(realpathSync(resolve(worktree, '..', '..')), id) === own) return;
+  const above = realPath(resolve(worktree, '..', '..'));
+  if (named === own || (above !== null && worktreePath(above, id) === own)) return;
   const hint = `Leave --worktree away, or give ${own}.`;
   throw new OrchError('USAGE', `the worktree of ${id} is ${own}, not ${named}`, { hint });
 }
 
+/** Null where a path leads nowhere, for whatever reason: then it does not lead to the worktree. */
+function realPath(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return null;
+  }
+}
+
+/** Where the plan on paper is, and whether what is odd about it is told as JSON. */
+type Paper = Pick<Selection, 'plan' | 'json'>;
+
 /** Makes the workstream pending: of the frozen plan, or where there is none, of the plan on paper. */
-async function queue(root: string, id: string, files: string[], actor: Actor): Promise<void> {
+async function queue(root: string, id: string, paper: Paper, actor: Actor): Promise<void> {
   const frozen = readPlan(root);
-  const plan = plannedWorkstream(frozen, id) === null ? await freeze(root, id, files, frozen) : frozen;
+  const plan = plannedWorkstream(frozen, id) === null ? await freeze(root, id, paper, frozen) : frozen;
   const planned = plannedWorkstream(plan, id);
   if (plan === null || planned === null)
     throw new OrchError('NO_WORKSTREAM', `the plan has no workstream ${id}`);
@@ -100,13 +117,13 @@ async function queue(root: string, id: string, files: string[], actor: Actor): P
 async function freeze(
   root: string,
   id: string,
-  files: string[],
+  paper: Paper,
   frozen: FrozenPlan | null,
 ): Promise<FrozenPlan> {
   const config = await configOf(root);
   const options = frozen?.options ?? { ...DEFAULT_OPTIONS, ...config.options };
   const { acceptancePrograms: programs } = config;
-  const selection = { plan: files, only: [id], skip: [], tool: options.tool, programs, config: options };
+  const selection = { ...paper, only: [id], skip: [], tool: options.tool, programs, config: options };
   const workstreams = await planForLaunch(root, selection);
   const base = await resolveCommit(root, 'HEAD');
   const earlier = frozen?.workstreams ?? [];
@@ -123,14 +140,11 @@ async function freeze(
   return plan;
 }
 
-async function carryOut(root: string, id: string, actor: Actor): Promise<number> {
+async function carryOut(root: string, id: string, output: GlobalOptions, actor: Actor): Promise<number> {
   const read = readRecord(root, id);
   if (read.kind !== 'record') throw new OrchError('NO_WORKSTREAM', `${id} has no record`);
   const signal = interruptSignal();
-  const tail = tailLogs(root, id, [
-    { stream: 'stdout', to: process.stdout },
-    { stream: 'stderr', to: process.stderr },
-  ]);
+  const tail = tailLogs(root, id, output);
   try {
     const launched = await launchWorker(root, id, leaseOf(read.record), 'attached', actor);
     if (!launched.ok) throw new OrchError('BUSY', `${id} was not started: ${launched.why}`);
@@ -144,11 +158,15 @@ async function carryOut(root: string, id: string, actor: Actor): Promise<number>
     await launched.child.abandon();
   } finally {
     // Else it would keep this process alive for ever.
-    tail.end();
+    await tail.end();
   }
   const last = readRecord(root, id);
   const status = last.kind === 'record' ? last.record.status : last.kind;
-  process.stderr.write(`orch: ${id} ${status}\n`);
+  if (!output.json) process.stderr.write(`orch: ${id} ${status}\n`);
+  else {
+    const { at, workstreams } = await pollStatus(root, { ids: [id] });
+    for (const one of workstreams) tellChange(one, at, output);
+  }
   if (signal.aborted) return 130;
   return status === 'completed' ? 0 : 1;
 }
