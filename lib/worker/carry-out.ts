@@ -9,6 +9,7 @@ import { type Bench, progressOf } from './bench.ts';
 import { headNow } from './check.ts';
 import { type Conclusion, quote, retryHint } from './conclusion.ts';
 import { doTask } from './do-task.ts';
+import { tellOf, watchingRefs } from './moved-refs.ts';
 import { prepare } from './prepare.ts';
 import { sideReason } from './side-reason.ts';
 import { verify } from './verify.ts';
@@ -17,7 +18,7 @@ import { verify } from './verify.ts';
 export async function carryOut(attempt: Attempt, fresh: boolean): Promise<Conclusion> {
   const { root, plan, workstream, reporter, number } = attempt;
   await reporter.progress({ current_task: 'preparing the worktree' });
-  const prepared = await prepare(root, plan, workstream, number, fresh);
+  const prepared = await prepare(root, plan, workstream, number, fresh, tellOf(attempt));
   failpoint('worker.worktree.ready');
   if (prepared.salvaged !== null) {
     const why = 'what the attempt before left behind';
@@ -71,12 +72,8 @@ async function setUp(attempt: Attempt, worktree: string): Promise<Conclusion | n
     process.stdout.write(`orch: setup: ${run}\n`);
     failpoint('worker.setup.before');
     const supervision = supervisionOf(attempt, taskTimeoutMs(attempt, null));
-    const ended = await supervise(
-      '/bin/sh',
-      ['-c', run],
-      { cwd: worktree, env: environmentOf(attempt) },
-      supervision,
-    );
+    const how = { cwd: worktree, env: environmentOf(attempt) };
+    const ended = await watchingRefs(attempt, () => supervise('/bin/sh', ['-c', run], how, supervision));
     if (ended.how === 'killed') return { status: 'interrupted' };
     if (ended.exitCode !== 0) {
       const { exitCode, signal } = ended;

@@ -3,6 +3,7 @@ import { join, relative } from 'node:path';
 import { errnoOf, messageOf, OrchError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import { mergedBase } from '../git/merge.ts';
+import type { TellRefs } from '../git/moved-refs.ts';
 import { prepareWorktree, type Prepared as Worktree } from '../git/worktree.ts';
 import { gitLockPath } from '../protocol/layout.ts';
 import type { FrozenPlan, PlannedWorkstream } from '../protocol/plan.ts';
@@ -48,12 +49,13 @@ export async function prepare(
   workstream: PlannedWorkstream,
   attempt: number,
   fresh: boolean,
+  tellRefs: TellRefs,
 ): Promise<Prepared> {
   const base = await findBase(root, plan, workstream);
   const { id } = workstream;
   const prepared = await withLock(
     gitLockPath(root),
-    () => prepareWorktree({ root, id, base, attempt, fresh, exclude: workstream.copy }),
+    () => prepareWorktree({ root, id, base, attempt, fresh, exclude: workstream.copy, tellRefs }),
     GIT_LOCK_BOUND_MS,
   );
   for (const path of workstream.copy) copyIn(root, prepared.path, path);
