@@ -1,5 +1,6 @@
 import { findWorktree, markReady, readyWorktree, type Worktree } from './admin.ts';
 import { attachHead, headOf } from './head.ts';
+import { clearFlags } from './index-flags.ts';
 import { placeOf } from './nested.ts';
 import { commonDirOf } from './repository.ts';
 import { git, splitNul } from './run.ts';
@@ -56,6 +57,7 @@ export async function restoreTracked(
 ): Promise<string[]> {
   const worktree = await readyWorktree(root, id);
   await standAt(worktree, head);
+  await clearFlags(worktree);
   return await restore(worktree, keep);
 }
 
@@ -84,6 +86,7 @@ export async function discardChanges(
 ): Promise<void> {
   const worktree = await readyWorktree(root, id);
   await standAt(worktree, head);
+  await clearFlags(worktree);
   const place = placeOf(worktree);
   if ((await statusOf(worktree)).length === 0) return;
   // A file that was copied over a tracked one is no change of a test's.
