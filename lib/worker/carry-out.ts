@@ -30,6 +30,7 @@ export async function carryOut(attempt: Attempt, fresh: boolean): Promise<Conclu
     });
   }
   const { base, head } = prepared;
+  attempt.excluded.push(...prepared.excluded);
   const bench: Bench = {
     attempt,
     worktree: prepared.path,
@@ -66,7 +67,6 @@ async function doTasks(bench: Bench): Promise<Conclusion | null> {
 /** Runs `setup`; what it leaves untracked is kept out of every commit. */
 async function setUp(attempt: Attempt, worktree: string): Promise<Conclusion | null> {
   const { workstream, reporter } = attempt;
-  attempt.excluded.push(...workstream.copy);
   for (const run of workstream.setup) {
     await reporter.progress({ current_task: `setup: ${run}` });
     process.stdout.write(`orch: setup: ${run}\n`);
