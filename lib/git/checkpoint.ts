@@ -43,8 +43,8 @@ export type Checkpoint = {
   changed: boolean;
   /** The commit that holds what is no part of the branch: commits of the tool, changes outside the scope. */
   salvaged: string | null;
-  /** Branches other than the workstream's own on which the tool seems to have been. */
-  strayRefs: string[];
+  /** A branch other than the workstream's own that the tool left the worktree on. */
+  leftOn: string | null;
   /** Git repositories that the tool made in the worktree: left there, in no commit. */
   nested: string[];
   /** Where a `.git` went that the tool had put in place of the worktree's own. */
@@ -71,16 +71,15 @@ export async function commitCheckpoint(request: CheckpointRequest): Promise<Chec
   const { branch } = await readRefs(root, id);
   const start = previous.tip ?? request.base;
   const replaced = await mendLink(worktree);
-  const head = await headOf(worktree);
+  const [head, on] = [await headOf(worktree), await headRef(worktree)];
+  const leftOn = on === branchRef(id) ? null : on;
   const { exclude, scope } = request;
-  const history = head !== null && (await mayStay(worktree, head, start, exclude)) ? head : null;
+  const history =
+    head !== null && leftOn === null && (await mayStay(worktree, head, start, exclude)) ? head : null;
   const strays = { root, id, attempt: request.attempt, bases: [request.base, previous.base] };
   let salvaged: string | null = null;
-  const strayRefs = new Set<string>();
   const keep = async (parent: string, tree: string, files: string | null): Promise<void> => {
-    const kept = await keepStrays(strays, worktree, { head, parent, tree, files });
-    salvaged = kept.salvaged ?? salvaged;
-    for (const ref of kept.strayRefs) strayRefs.add(ref);
+    salvaged = (await keepStrays(strays, worktree, { head, parent, tree, files })) ?? salvaged;
   };
   const work = await gather(worktree, { start, history, exclude, scope }, (all) => keep(start, all, all));
   const { tree, nested, outside } = work;
@@ -107,10 +106,10 @@ export async function commitCheckpoint(request: CheckpointRequest): Promise<Chec
   await moveRefs(root, worktree.commonDir, changes, { gitDir: worktree.admin, why: 'orch: checkpoint' });
   await endOperations(worktree);
   await attachHead(worktree);
-  return { commit, changed, salvaged, strayRefs: [...strayRefs], nested, kept: replaced };
+  return { commit, changed, salvaged, leftOn, nested, kept: replaced };
 }
 
-/** True if the tool's commits up to `head` may become part of the branch. */
+/** True if the tool's commits up to `head`, on the branch or a detached HEAD, may become part of the branch. */
 async function mayStay(
   worktree: Worktree,
   head: string,
@@ -118,8 +117,6 @@ async function mayStay(
   exclude: readonly string[],
 ): Promise<boolean> {
   if (head === start) return true;
-  const ref = await headRef(worktree);
-  if (ref !== null && ref !== branchRef(worktree.id)) return false;
   const place = placeOf(worktree);
   const ancestor = ['merge-base', '--is-ancestor', start, head];
   if ((await git(worktree.path, ancestor, { ...place, answers: [1] })).code === 1) return false;

@@ -1,14 +1,12 @@
-import { branchRef } from '../protocol/layout.ts';
 import type { Worktree } from './admin.ts';
 import type { Outside } from './border.ts';
 import { treeOf } from './commit.ts';
-import { headRef } from './head.ts';
 import { findNested } from './nested.ts';
 import { type Border, findOutside, findUndone, takeOut } from './outside.ts';
 import { readRefs } from './refs.ts';
-import { chainSalvage } from './salvage.ts';
+import { chainSalvage } from './salvage-ref.ts';
 import { stageAll } from './stage.ts';
-import { commitsSeen, findStrays, refsAt } from './strays.ts';
+import { commitsSeen, findStrays } from './strays.ts';
 
 /** What a tool left in a worktree, as far as a checkpoint can hold it. */
 export type Work = {
@@ -66,26 +64,22 @@ export type StrayRequest = { root: string; id: string; attempt: number; bases: r
 
 /**
  * Puts commits that the tool made and that `parent` does not reach on the salvage ref; with `files` a commit of
- * `files` on top of them in any case. `strayRefs`: other branches on which the tool seems to have been.
+ * `files` on top of them in any case. Returns the commit there, or null if there was nothing.
  */
 export async function keepStrays(
   request: StrayRequest,
   worktree: Worktree,
   at: { head: string | null; parent: string; tree: string; files: string | null },
-): Promise<{ salvaged: string | null; strayRefs: string[] }> {
+): Promise<string | null> {
   const { root, id, attempt, bases } = request;
   const refs = await readRefs(root, id);
   const isCommit = (commit: string | null): commit is string => commit !== null;
   const candidates = [at.head, refs.branch, ...(await commitsSeen(worktree.commonDir, id, worktree))];
   const kept = [at.parent, ...bases, ...refs.salvages.map(({ commit }) => commit)];
-  const { heads, all } = await findStrays(root, candidates.filter(isCommit), kept.filter(isCommit));
-  const on = await headRef(worktree);
-  const elsewhere = on !== null && on !== branchRef(id) ? [on] : [];
-  const strayRefs = [...new Set([...elsewhere, ...(await refsAt(root, id, all))])];
-  if (heads.length === 0 && at.files === null) return { salvaged: null, strayRefs };
+  const { heads } = await findStrays(root, candidates.filter(isCommit), kept.filter(isCommit));
+  if (heads.length === 0 && at.files === null) return null;
   const why = at.files === null ? 'commits that are no part of the branch' : 'changes outside the scope';
   const tree = at.files ?? (at.head === null ? at.tree : await treeOf(root, at.head));
   const parents = at.files === null ? heads : [at.head ?? at.parent, ...heads];
-  const salvaged = await chainSalvage({ root, id, attempt, why, tree, parents }, worktree.commonDir, refs);
-  return { salvaged, strayRefs };
+  return await chainSalvage({ root, id, attempt, why, tree, parents }, worktree.commonDir, refs);
 }

@@ -4,6 +4,7 @@ import { errnoOf } from '../errors.ts';
 import { branchRef, checkpointRef } from '../protocol/layout.ts';
 import type { Worktree } from './admin.ts';
 import { attachHead, endOperations } from './head.ts';
+import { clearFlags } from './index-flags.ts';
 import { findNested, mendLink, moveNestedAside, placeOf } from './nested.ts';
 import { moveRefs, readRefs } from './refs.ts';
 import { git } from './run.ts';
@@ -17,6 +18,8 @@ export async function resetWorktree(worktree: Worktree, head: string, fresh: boo
   await endOperations(worktree);
   await moveBranch(root, id, commonDir, { head, fresh });
   await attachHead(worktree);
+  // A reset passes over files whose edits a flag hides.
+  await clearFlags(worktree);
   await git(path, ['reset', '--hard', '--quiet', head], place);
   // Once more: a link that the tool had committed is an untracked repository now.
   kept.push(...(await moveNestedAside(worktree, await findNested(worktree, head))));

@@ -12,10 +12,11 @@ const CONFIG = [
   'gc.auto=0',
   'maintenance.auto=0',
   'advice.detachedHead=false',
-  // A user's setting of these would skip unreadable files, refuse mixed line ends, touch submodules, or
-  // leave out the reflog that shows the commits a tool made and dropped.
+  // A user's setting of these would skip unreadable files, refuse mixed line ends, hide edits, touch
+  // submodules, or leave out the reflog that shows the commits a tool made and dropped.
   'add.ignoreErrors=false',
   'core.safecrlf=false',
+  'core.ignoreStat=false',
   'submodule.recurse=false',
   'core.logAllRefUpdates=true',
   'i18n.commitEncoding=UTF-8',

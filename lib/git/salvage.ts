@@ -1,13 +1,15 @@
 import { messageOf, OrchError } from '../errors.ts';
-import { salvageRef } from '../protocol/layout.ts';
 import { type Found, findWorktree, foreignWorktree } from './admin.ts';
 import { capture } from './capture.ts';
 import { commitTree, treeOf } from './commit.ts';
 import { headOf } from './head.ts';
 import { breakStaleLocks } from './locks.ts';
-import { moveRefs, readRefs, type WorkstreamRefs } from './refs.ts';
+import { movedSinceNoted, type TellRefs } from './moved-refs.ts';
+import { readRefs, type WorkstreamRefs } from './refs.ts';
+import { forgetRefs, writeNote } from './refs-note.ts';
 import { commonDirOf } from './repository.ts';
 import { git } from './run.ts';
+import { chainSalvage } from './salvage-ref.ts';
 import { commitsSeen, findStrays } from './strays.ts';
 
 export type SalvageRequest = {
@@ -25,14 +27,20 @@ export type SalvageRequest = {
   abandon?: boolean;
   /** Looks at no file, runs no filter and breaks no lock: processes of the attempt may still live. */
   commitsOnly?: boolean;
+  /**
+   * Told of refs that moved while a command ran whose worker was killed; without it they are kept, and told of by the
+   * next who asks.
+   */
+  tellRefs?: TellRefs;
 };
 
 /**
  * Keeps what the workstream's worktree and branch hold beyond the last checkpoint: changed, deleted and
- * untracked files, what was only staged, and commits that HEAD, the branch or a reflog names. Returns the
- * commit on `refs/orch/salvage/<id>/<attempt>`, or null if there is nothing. Reads the worktree, changes
- * nothing in it. Ignored and copied files are not kept; nested repositories are not either, but stay where
- * they are. Durable when it returns. Throws SALVAGE_FAILED: then nothing may be cleaned.
+ * untracked files, what was only staged, commits that HEAD, the branch or a reflog names, and what was lost by refs
+ * that moved while a command ran whose worker was killed. Returns the commit on
+ * `refs/orch/salvage/<id>/<attempt>`, or null if there is nothing. Reads the worktree, changes nothing in it.
+ * Ignored and copied files are not kept; nested repositories are not either, but stay where they are.
+ * Durable when it returns. Throws SALVAGE_FAILED: then nothing may be cleaned.
  * Takes no lock: the caller holds the lease, with no process of it alive; only its own refs move.
  */
 export async function salvage(request: SalvageRequest): Promise<string | null> {
@@ -43,7 +51,14 @@ export async function salvage(request: SalvageRequest): Promise<string | null> {
     if (found.kind === 'foreign') throw foreignWorktree(found.why);
     const worktree = found.kind === 'ready' ? found.worktree : null;
     if (request.commitsOnly !== true) await breakStaleLocks(commonDir, worktree?.admin ?? null, id);
-    return await salvageFound(request, commonDir, found);
+    const refs = worktree === null ? null : await movedSinceNoted(worktree);
+    const commit = await salvageFound(request, commonDir, found, refs?.loose ?? []);
+    if (worktree !== null && refs !== null && request.tellRefs !== undefined) {
+      if (refs.moved.length > 0) request.tellRefs(refs.moved, refs.loose.length > 0 ? commit : null);
+      // Of a tool that still lives there may be more to come.
+      await (request.commitsOnly ? writeNote(worktree, refs.note) : forgetRefs(worktree));
+    }
+    return commit;
   } catch (cause) {
     throw new OrchError('SALVAGE_FAILED', `what ${id} left behind could not be kept: ${messageOf(cause)}`, {
       hint:
@@ -58,38 +73,11 @@ export async function highestAttempt(root: string, id: string): Promise<number> 
   return (await readRefs(root, id)).salvages.at(-1)?.attempt ?? 0;
 }
 
-/** Puts a commit with this tree and these parents, and all earlier salvage as one more, on the salvage ref. */
-export async function chainSalvage(
-  request: {
-    root: string;
-    id: string;
-    attempt: number;
-    why: string;
-    tree: string;
-    parents: readonly string[];
-  },
-  commonDir: string,
-  refs: WorkstreamRefs,
-): Promise<string> {
-  const { root, id, attempt, why, tree, parents } = request;
-  const here = refs.salvages.find((one) => one.attempt === attempt)?.commit ?? null;
-  const highest = refs.salvages.at(-1)?.commit;
-  const [first, ...rest] = parents;
-  const earlier = [highest, here].filter((commit) => typeof commit === 'string');
-  const commit = await commitTree(root, {
-    tree,
-    parents: [...(first === undefined ? [] : [first]), ...earlier, ...rest],
-    message: `Salvage of ${id}, attempt ${attempt}: ${why.replaceAll(/\s+/g, ' ').slice(0, 200)}\n`,
-  });
-  const ref = salvageRef(id, attempt);
-  await moveRefs(root, commonDir, [{ ref, from: here, to: commit }], { why: 'orch: salvage' });
-  return commit;
-}
-
 async function salvageFound(
   request: SalvageRequest,
   commonDir: string,
   found: Found,
+  loose: readonly string[],
 ): Promise<string | null> {
   const { root, id, attempt } = request;
   const refs = await readRefs(root, id);
@@ -102,7 +90,7 @@ async function salvageFound(
       ? await capture(ready.worktree, { exclude, keep: start })
       : null;
   const seen = await commitsSeen(commonDir, id, ready?.worktree ?? null);
-  const candidates = [head, refs.branch, refs.checkpoint, ...(files?.heads ?? []), ...seen];
+  const candidates = [head, refs.branch, refs.checkpoint, ...(files?.heads ?? []), ...loose, ...seen];
   const { heads } = await findStrays(
     root,
     candidates.filter((commit) => typeof commit === 'string'),

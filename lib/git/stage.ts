@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { selfAndAbove } from '../protocol/scope.ts';
 import { kindOf, type Worktree } from './admin.ts';
+import { clearFlags } from './index-flags.ts';
 import { placeOf } from './nested.ts';
 import { git, splitNul } from './run.ts';
 
@@ -21,6 +22,7 @@ export type Staging = {
  */
 export async function stageAll(worktree: Worktree, staging: Staging): Promise<string> {
   const place = placeOf(worktree, staging.index);
+  await clearFlags(worktree, staging.index);
   await unstage(worktree, staging);
   const seen = await notIgnored(worktree, [...staging.exclude, ...staging.nested], staging.index);
   const left = seen.map((path) => `:(exclude,top,literal)${path}`);

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { branchRef } from '../protocol/layout.ts';
 import { readText, type Worktree } from './admin.ts';
-import { listRefs } from './refs.ts';
 import { git } from './run.ts';
 
 /** Files in the admin folder that name commits in a merge, rebase, pick or bisect under way. */
@@ -61,7 +60,7 @@ async function hasOwnRefs(admin: string): Promise<boolean> {
 }
 
 /** Ids in a reflog or in a file with one; what follows the tab of a reflog line is a message, not to be read. */
-function reflogIds(text: string): string[] {
+export function reflogIds(text: string): string[] {
   return text.split('\n').flatMap((line) => line.split('\t')[0]?.match(COMMIT_ID) ?? []);
 }
 
@@ -84,11 +83,4 @@ export async function findStrays(
   const parents = new Set(rows.flatMap(([, ...rest]) => rest));
   const all = new Set(rows.flatMap(([commit]) => (commit === undefined ? [] : [commit])));
   return { heads: [...all].filter((commit) => !parents.has(commit)), all };
-}
-
-/** Branches other than the workstream's own whose tip is one of `commits`: where a tool has been. */
-export async function refsAt(root: string, id: string, commits: ReadonlySet<string>): Promise<string[]> {
-  if (commits.size === 0) return [];
-  const { refs } = await listRefs(root, ['refs/heads']);
-  return [...refs].filter(([name, tip]) => name !== branchRef(id) && commits.has(tip)).map(([name]) => name);
 }

@@ -1,11 +1,12 @@
 import { findWorktree, markReady, readyWorktree, type Worktree } from './admin.ts';
 import { attachHead, headOf } from './head.ts';
+import { clearFlags } from './index-flags.ts';
 import { placeOf } from './nested.ts';
 import { commonDirOf } from './repository.ts';
 import { git, splitNul } from './run.ts';
 
 /** More paths than this would not fit on git's command line. */
-const FILES_MAX = 500;
+export const FILES_MAX = 500;
 
 /**
  * Puts HEAD and the branch back to `head` without touching a file, wherever a command that is no task moved them:
@@ -38,10 +39,14 @@ export async function excludeUntracked(
   const entries = single.length <= FILES_MAX ? single : await statusOf(worktree);
   const untracked = entries.filter((entry) => entry.startsWith('?? ')).map((entry) => entry.slice(3));
   const all = [...new Set([...exclude, ...untracked])];
-  const found = await findWorktree(root, await commonDirOf(root), id);
-  // In the marker too, so that the attempt after a crash knows them.
-  if (found.kind === 'ready') await markReady(worktree, { ...found.marker, exclude: all });
+  await excludeOnly(root, id, all);
   return all;
+}
+
+/** Keeps these paths, and no others, out of every commit and salvage: the attempt after a crash knows them too. */
+export async function excludeOnly(root: string, id: string, paths: readonly string[]): Promise<void> {
+  const found = await findWorktree(root, await commonDirOf(root), id);
+  if (found.kind === 'ready') await markReady(found.worktree, { ...found.marker, exclude: [...paths] });
 }
 
 /**
@@ -56,6 +61,7 @@ export async function restoreTracked(
 ): Promise<string[]> {
   const worktree = await readyWorktree(root, id);
   await standAt(worktree, head);
+  await clearFlags(worktree);
   return await restore(worktree, keep);
 }
 
@@ -84,6 +90,7 @@ export async function discardChanges(
 ): Promise<void> {
   const worktree = await readyWorktree(root, id);
   await standAt(worktree, head);
+  await clearFlags(worktree);
   const place = placeOf(worktree);
   if ((await statusOf(worktree)).length === 0) return;
   // A file that was copied over a tracked one is no change of a test's.

@@ -16,6 +16,7 @@ import {
 import { type CheckpointState, NONE, readChain } from './chain.ts';
 import { sync } from './durable.ts';
 import { breakStaleLocks } from './locks.ts';
+import type { TellRefs } from './moved-refs.ts';
 import { moveAside, placeOf } from './nested.ts';
 import { takeBack } from './put-back.ts';
 import { readRefs } from './refs.ts';
@@ -34,6 +35,8 @@ export type PrepareRequest = {
   fresh: boolean;
   /** Files that will be copied in, relative to the worktree; remembered, so that no salvage holds them. */
   exclude?: readonly string[];
+  /** Told of refs that moved while a command of an earlier attempt ran whose worker was killed. */
+  tellRefs?: TellRefs;
 };
 
 export type Prepared = {
@@ -79,6 +82,7 @@ export async function prepareWorktree(request: PrepareRequest): Promise<Prepared
     why: `found before attempt ${request.attempt}`,
     base,
     abandon: fresh,
+    ...(request.tellRefs === undefined ? {} : { tellRefs: request.tellRefs }),
   });
   const ready = found.kind === 'ready' && found.folder ? found.worktree : null;
   if (found.kind === 'ready' && !found.folder) await dismantle(found.worktree);

@@ -2,6 +2,7 @@ import { messageOf, OrchError } from '../errors.ts';
 import { salvage } from '../git/salvage.ts';
 import { isAliveState, type StatusRecord } from '../protocol/status.ts';
 import { type Actor, audit } from '../store/events.ts';
+import { tellRefs } from '../worker/moved-refs.ts';
 
 /**
  * Puts commits that tools of a dead worker made beside the branch on the salvage ref, since no other attempt may
@@ -15,7 +16,14 @@ export async function keepCommits(root: string, record: StatusRecord, actor: Act
     return;
   const why = 'its worker died';
   try {
-    const commit = await salvage({ root, id, attempt, why, commitsOnly: true });
+    const commit = await salvage({
+      root,
+      id,
+      attempt,
+      why,
+      commitsOnly: true,
+      tellRefs: (moved, kept) => tellRefs(root, id, { number: attempt, actor }, moved, kept),
+    });
     if (commit !== null) audit(root, actor, { event: 'salvage', workstream: id, why, commit });
   } catch (error) {
     if (!(error instanceof OrchError)) throw error;

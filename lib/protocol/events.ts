@@ -11,6 +11,7 @@ export const EVENTS = [
   'salvage',
   'scope_violation',
   'tests_edited',
+  'refs_moved',
   'hold',
   'orchestrator',
   'lock',

@@ -10,6 +10,7 @@ import { headNow } from './check.ts';
 import { type Conclusion, quote, retryHint } from './conclusion.ts';
 import { doTask } from './do-task.ts';
 import { earlierChecks, lastFinished } from './earlier-checks.ts';
+import { tellOf, watchingRefs } from './moved-refs.ts';
 import { prepare } from './prepare.ts';
 import { sideReason } from './side-reason.ts';
 import { verify } from './verify.ts';
@@ -18,7 +19,7 @@ import { verify } from './verify.ts';
 export async function carryOut(attempt: Attempt, fresh: boolean): Promise<Conclusion> {
   const { root, plan, workstream, reporter, number } = attempt;
   await reporter.progress({ current_task: 'preparing the worktree' });
-  const prepared = await prepare(root, plan, workstream, number, fresh);
+  const prepared = await prepare(root, plan, workstream, number, fresh, tellOf(attempt));
   failpoint('worker.worktree.ready');
   if (prepared.salvaged !== null) {
     const why = 'what the attempt before left behind';
@@ -30,6 +31,7 @@ export async function carryOut(attempt: Attempt, fresh: boolean): Promise<Conclu
     });
   }
   const { base, head } = prepared;
+  attempt.excluded.push(...prepared.excluded);
   const bench: Bench = {
     attempt,
     worktree: prepared.path,
@@ -67,18 +69,13 @@ async function doTasks(bench: Bench): Promise<Conclusion | null> {
 /** Runs `setup`; what it leaves untracked is kept out of every commit. */
 async function setUp(attempt: Attempt, worktree: string): Promise<Conclusion | null> {
   const { workstream, reporter } = attempt;
-  attempt.excluded.push(...workstream.copy);
   for (const run of workstream.setup) {
     await reporter.progress({ current_task: `setup: ${run}` });
     process.stdout.write(`orch: setup: ${run}\n`);
     failpoint('worker.setup.before');
     const supervision = supervisionOf(attempt, taskTimeoutMs(attempt, null));
-    const ended = await supervise(
-      '/bin/sh',
-      ['-c', run],
-      { cwd: worktree, env: environmentOf(attempt) },
-      supervision,
-    );
+    const how = { cwd: worktree, env: environmentOf(attempt) };
+    const ended = await watchingRefs(attempt, () => supervise('/bin/sh', ['-c', run], how, supervision));
     if (ended.how === 'killed') return { status: 'interrupted' };
     if (ended.exitCode !== 0) {
       const { exitCode, signal } = ended;

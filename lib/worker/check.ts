@@ -11,6 +11,7 @@ import { type Attempt, environmentOf, supervisionOf, taskTimeoutMs } from './att
 import { checkKey } from './earlier-checks.ts';
 import { judgedBy, putBackTests } from './edited-tests.ts';
 import { transcriptFromNow } from './log.ts';
+import { watchingRefs } from './moved-refs.ts';
 
 export type CheckFailure = {
   text: string;
@@ -46,11 +47,9 @@ export async function runChecks(
     const begun = performance.now();
     const transcript = transcriptFromNow(attempt, OUTPUT_MAX_BYTES);
     const supervision = supervisionOf(attempt, taskTimeoutMs(attempt, null));
-    const ended = await supervise(
-      '/bin/sh',
-      ['-c', check.run],
-      { cwd: worktree, env: environmentOf(attempt) },
-      supervision,
+    const how = { cwd: worktree, env: environmentOf(attempt) };
+    const ended = await watchingRefs(attempt, () =>
+      supervise('/bin/sh', ['-c', check.run], how, supervision),
     );
     if (ended.how === 'killed')
       return [{ text: check.text, message: ended.message, code: 'killed', output: '' }];

@@ -5,6 +5,7 @@ import { command } from '../tools/command.ts';
 import type { Bench } from './bench.ts';
 import { type Conclusion, endOf, quote, retryHint } from './conclusion.ts';
 import { logSizes } from './log.ts';
+import { watchingRefs } from './moved-refs.ts';
 import { runAgents } from './run-agents.ts';
 import { commitTask, noteRun } from './save-task.ts';
 import { commandRequest } from './tool-request.ts';
@@ -25,7 +26,7 @@ async function runCommand(bench: Bench, task: PlannedTask, index: number): Promi
   const before = logSizes();
   const begun = performance.now();
   failpoint('worker.tool.before');
-  const result = await command.run(commandRequest(bench, task));
+  const result = await watchingRefs(attempt, () => command.run(commandRequest(bench, task)));
   failpoint('worker.tool.after');
   const after = logSizes();
   const { outcome, exitCode, signal } = result;

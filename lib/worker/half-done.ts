@@ -4,6 +4,7 @@ import { takeBackFiles } from '../git/put-back.ts';
 import { salvage } from '../git/salvage.ts';
 import { audit } from '../store/events.ts';
 import type { Attempt } from './attempt.ts';
+import { tellOf } from './moved-refs.ts';
 
 /**
  * Keeps what an attempt that did not complete leaves, edits and commits beside the branch: the salvage commit, or
@@ -18,7 +19,8 @@ export async function salvageHalfDone(attempt: Attempt): Promise<string | null> 
     if (head !== null) await takeBackFiles(root, workstream.id, head);
     const why = 'the attempt ended before its task was done';
     failpoint('worker.salvage.before');
-    const commit = await salvage({ root, id: workstream.id, attempt: number, why, exclude: excluded });
+    const request = { root, id: workstream.id, attempt: number, why, exclude: excluded };
+    const commit = await salvage({ ...request, tellRefs: tellOf(attempt) });
     failpoint('worker.salvage.after');
     if (commit !== null) audit(root, actor, { event: 'salvage', workstream: workstream.id, why, commit });
     return commit;

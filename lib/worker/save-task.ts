@@ -131,17 +131,17 @@ async function saveTask(
   }
 }
 
-function auditSalvage(attempt: Attempt, { salvaged, strayRefs, nested }: Checkpoint): void {
+function auditSalvage(attempt: Attempt, { salvaged, leftOn, nested }: Checkpoint): void {
   const { root, workstream, actor } = attempt;
   const event = { event: 'salvage', workstream: workstream.id } as const;
   if (salvaged !== null) {
     audit(root, actor, { ...event, why: 'what a tool left that is not on its branch', commit: salvaged });
   }
-  for (const [what, names] of Object.entries({ refs: strayRefs, repositories: nested })) {
-    if (names.length === 0) continue;
-    const why = `a tool left its branch or made ${what} of its own: ${names.join(', ')}`;
-    audit(root, actor, { ...event, why, [what]: names });
-  }
+  if (leftOn !== null)
+    audit(root, actor, { ...event, why: `a tool left its branch: ${leftOn}`, refs: [leftOn] });
+  if (nested.length === 0) return;
+  const why = `a tool made repositories of its own: ${nested.join(', ')}`;
+  audit(root, actor, { ...event, why, repositories: nested });
 }
 
 /** Commits the checkpoint; the commit is durable before the record names it. */

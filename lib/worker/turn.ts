@@ -12,6 +12,7 @@ import { agentEnvironmentOf } from './attempt.ts';
 import type { Bench, Turn } from './bench.ts';
 import { headNow } from './check.ts';
 import { logSizes } from './log.ts';
+import { watchingRefs } from './moved-refs.ts';
 import { type AgentJob, agentRequest, settingsIn } from './tool-request.ts';
 import { accountFor } from './wait-limit.ts';
 
@@ -66,7 +67,7 @@ async function run(bench: Bench, job: AgentJob, adapter: Adapter): Promise<ToolR
   try {
     const request = await agentRequest(bench, job, scratch);
     failpoint('worker.agent.before');
-    const result = await adapter.run(request);
+    const result = await watchingRefs(bench.attempt, () => adapter.run(request));
     failpoint('worker.agent.after');
     return result;
   } finally {

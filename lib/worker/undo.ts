@@ -4,6 +4,7 @@ import { salvage } from '../git/salvage.ts';
 import { audit } from '../store/events.ts';
 import type { Bench } from './bench.ts';
 import { headNow } from './check.ts';
+import { tellOf } from './moved-refs.ts';
 
 /**
  * Puts what a run left that counts for nothing on the salvage ref, then brings the worktree back to the last
@@ -14,7 +15,8 @@ export async function undoTurn({ attempt }: Bench, why: string): Promise<void> {
   const { root, number, workstream, actor, excluded } = attempt;
   const { id } = workstream;
   failpoint('worker.undo.before');
-  const commit = await salvage({ root, id, attempt: number, why, exclude: excluded });
+  const request = { root, id, attempt: number, why, exclude: excluded };
+  const commit = await salvage({ ...request, tellRefs: tellOf(attempt) });
   failpoint('worker.undo.salvaged');
   if (commit !== null) {
     audit(root, actor, { event: 'salvage', workstream: id, why, commit });

@@ -43,11 +43,11 @@ describe('commitCheckpoint', () => {
     await put(path, { 'a.txt': 'changed', [odd]: 'o', '-dash': 'd', 'x.log': 'ignored' });
     await rm(join(path, 'gone.txt'));
     await symlink('/etc/passwd', join(path, 'link'));
-    const { commit, changed, salvaged, strayRefs, nested } = await checkpoint(repo, path);
-    expect({ changed, salvaged, strayRefs, nested }).toEqual({
+    const { commit, changed, salvaged, leftOn, nested } = await checkpoint(repo, path);
+    expect({ changed, salvaged, leftOn, nested }).toEqual({
       changed: true,
       salvaged: null,
-      strayRefs: [],
+      leftOn: null,
       nested: [],
     });
     expect(await filesIn(repo.root, commit)).toEqual({
@@ -141,8 +141,8 @@ describe('commitCheckpoint', () => {
     const { path } = await prepare(repo);
     await sh(path, 'checkout', '--quiet', 'feature');
     const tool = await toolCommit(path, { 'b.txt': 'b' });
-    const { commit, strayRefs } = await checkpoint(repo, path);
-    expect(strayRefs).toEqual(['refs/heads/feature']);
+    const { commit, leftOn } = await checkpoint(repo, path);
+    expect(leftOn).toBe('refs/heads/feature');
     expect(await sh(repo.root, 'rev-parse', 'feature')).toBe(tool);
     expect(await reaches(repo.root, 'refs/orch/salvage/WS-1/1', tool)).toBe(true);
     expect(await reaches(repo.root, commit, tool)).toBe(false);

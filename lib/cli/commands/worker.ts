@@ -6,8 +6,8 @@ import { openRepository, resolveCommit, trackedUnder } from '../../git/repositor
 import { applyJoinings, join } from '../../orchestrate/join.ts';
 import { PERMISSIONS, pass, throwFault } from '../../orchestrate/loop.ts';
 import { newMemory, observe } from '../../orchestrate/observe.ts';
-import { leftToBegin } from '../../protocol/anew.ts';
 import { pollStatus } from '../../orchestrate/poll.ts';
+import { leftToBegin } from '../../protocol/anew.ts';
 import { ENV, STATE_FOLDERS, worktreePath } from '../../protocol/layout.ts';
 import { DEFAULT_OPTIONS, type FrozenPlan } from '../../protocol/plan.ts';
 import type { Actor } from '../../store/events.ts';
