@@ -215,6 +215,14 @@ async function withModel(rig: Rig): Promise<void> {
   rig.write('llm.env', `ORCH_LLM_BASE_URL=${url}\nORCH_LLM_MODEL=m\n`);
 }
 
+/** A plan that was launched, failed, and was stopped as a whole. */
+async function failedAndHeld(rig: Rig): Promise<void> {
+  await rig.orch(['launch']);
+  await rig.orch(['wait']);
+  await rig.orch(['stop', '--all']);
+  await until(() => rig.processes().length === 0, { what: 'all to end' });
+}
+
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'launch',
@@ -303,13 +311,16 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'retry',
     roles: ['retry', '_orchestrate', 'worker'],
     wishes: small('fail-once'),
-    prepare: async (rig) => {
-      await rig.orch(['launch']);
-      await rig.orch(['wait']);
-      await rig.orch(['stop', '--all']);
-      await until(() => rig.processes().length === 0, { what: 'all to end' });
-    },
+    prepare: failedAndHeld,
     command: ['retry', 'a'],
+    ends: ['failed', 'blocked'],
+  },
+  {
+    name: 'relaunch',
+    roles: ['launch'],
+    wishes: small('fail-once'),
+    prepare: failedAndHeld,
+    command: ['launch'],
     ends: ['failed', 'blocked'],
   },
   {
