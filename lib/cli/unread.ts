@@ -4,13 +4,12 @@
  */
 export function goOnUnread(): void {
   isGoingOn = true;
-  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    // As if nobody listened.
-    if (error.code !== 'EPIPE') throw error;
-  });
 }
 
 let isGoingOn = false;
+
+/** The reader of a pipe has gone; the terminal is hung up. */
+const NOBODY_READS: ReadonlySet<unknown> = new Set(['EPIPE', 'EIO']);
 
 /** Ends the command where its stdout cannot be written. `onTerminal`: stdout is a terminal. */
 export function endUnwritable(onTerminal: boolean): void {
@@ -20,5 +19,9 @@ export function endUnwritable(onTerminal: boolean): void {
     // A reader that has enough (`orch logs | head`) is no fault, and a terminal that is hung up is an interruption.
     const isHungUp = error.code === 'EIO' && onTerminal;
     process.exit(isUnread ? 0 : isHungUp ? 130 : 70);
+  });
+  // What is said beside costs the words alone: a hang-up has a signal of its own.
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (!NOBODY_READS.has(error.code)) throw error;
   });
 }
