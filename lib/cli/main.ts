@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import module from 'node:module';
 import { devNull } from 'node:os';
 import { isatty } from 'node:tty';
@@ -56,6 +56,7 @@ function wantsJson(argv: readonly string[]): boolean {
 function leaveAtExit(terminals: readonly number[]): void {
   process.on('exit', () => {
     for (const descriptor of terminals) {
+      keepOpen(descriptor);
       try {
         closeSync(descriptor);
       } catch (error) {
@@ -65,6 +66,16 @@ function leaveAtExit(terminals: readonly number[]): void {
       openSync(devNull, 'r+');
     }
   });
+}
+
+/** Whoever has the other side hangs a terminal up once nobody has it open, and this process still has to end. */
+function keepOpen(terminal: number): void {
+  try {
+    openSync(`/dev/fd/${terminal}`, constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK);
+  } catch (error) {
+    // It is gone already.
+    if (errnoOf(error) === null) throw error;
+  }
 }
 
 const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor));

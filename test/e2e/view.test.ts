@@ -266,6 +266,19 @@ describe.skipIf(missing !== null)('the live view', () => {
     expect(await codeOf(place)).toBe(0);
   });
 
+  it('keeps its terminal until it has ended, so that nobody hangs it up before', async () => {
+    const place = await oldRun();
+    // Whether the hang-up comes in time is a race, which three of four lost.
+    for (let round = 0; round < 4; round += 1) {
+      const terminal = openTerminal(place, { shell: ['sh', '-c', 'exec $ORCH status --watch'] });
+      await terminal.sees((lines) => stateOf(lines, 'alpha') === 'completed', 'the view');
+      terminal.press('q');
+      const how = (): string => terminal.ask('pane_dead_status') + terminal.ask('pane_dead_signal');
+      await until(() => how() !== '', { what: 'the end' });
+      expect([terminal.ask('pane_dead_status'), terminal.ask('pane_dead_signal')]).toEqual(['0', '']);
+    }
+  });
+
   it.each([
     ['bash', 'SIGKILL'],
     ['sh', 'SIGKILL'],
