@@ -96,6 +96,17 @@ async function expectSane(terminal: Terminal, isReadline: boolean): Promise<void
   expect(terminal.ask('alternate_on')).toBe('0');
 }
 
+/** How the first program of a terminal ended: its exit code, or 128 and its signal. */
+async function endOf(terminal: Terminal): Promise<number> {
+  const pid = Number(terminal.ask('pane_pid'));
+  await until(() => !isAlive(pid), { what: 'the program to end' });
+  const [status, by] = [terminal.ask('pane_dead_status'), terminal.ask('pane_dead_signal')];
+  if (status !== '' || by !== '') return status === '' ? 128 + Number(by) : Number(status);
+  // tmux does not always wait for its child (any program, seen with 3.3a): then its zombie tells.
+  const waited = Number(readFileSync(`/proc/${pid}/stat`, 'latin1').trim().split(' ').at(-1));
+  return (waited & 0x7f) === 0 ? waited >> 8 : 128 + (waited & 0x7f);
+}
+
 /** A plan under way, and the view on it. */
 async function watching(rig: Rig, terminal: Terminal, args = 'reattach'): Promise<string[]> {
   await rig.orch(['launch']);
@@ -227,7 +238,7 @@ describe.skipIf(missing !== null)('the live view', () => {
     terminal.press('j');
     await terminal.sees((lines) => selectedOf(lines) === 'gamma', 'a key to be heard');
     terminal.press('q');
-    await until(() => terminal.ask('pane_dead_status') === '0', { what: 'the view to end' });
+    expect(await endOf(terminal)).toBe(0);
   });
 
   it.each([['run'], ['reattach']])(
@@ -273,9 +284,7 @@ describe.skipIf(missing !== null)('the live view', () => {
       const terminal = openTerminal(place, { shell: ['sh', '-c', 'exec $ORCH status --watch'] });
       await terminal.sees((lines) => stateOf(lines, 'alpha') === 'completed', 'the view');
       terminal.press('q');
-      const how = (): string => terminal.ask('pane_dead_status') + terminal.ask('pane_dead_signal');
-      await until(() => how() !== '', { what: 'the end' });
-      expect([terminal.ask('pane_dead_status'), terminal.ask('pane_dead_signal')]).toEqual(['0', '']);
+      expect(await endOf(terminal)).toBe(0);
     }
   });
 
