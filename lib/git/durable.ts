@@ -1,4 +1,4 @@
-import { open, rename } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
@@ -24,7 +24,9 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   const temporary = `${path}.new`;
   const kind = basename(path);
   failpoint('git.*.write', kind);
-  const handle = await open(temporary, 'w', 0o600);
+  // A tool may write in git's folder: a link or a pipe that it left under that name is nobody's way out of a sandbox.
+  await rm(temporary, { force: true });
+  const handle = await open(temporary, 'wx', 0o600);
   try {
     await handle.writeFile(text);
     await handle.sync();

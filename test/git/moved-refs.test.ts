@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readyWorktree, type Worktree } from '../../lib/git/admin.ts';
@@ -47,6 +47,15 @@ test('nothing is told where nothing outside of the branch moved, and nothing is 
   });
   expect(told).toEqual([]);
   expect(await salvage({ root, id: 'WS-1', attempt: 2, why: 'test', tellRefs: fail })).not.toBe(null);
+});
+
+test('a link that a tool put where the note is written leads nowhere', async () => {
+  const { root, worktree } = await scene();
+  const outside = join(root, 'outside');
+  await writeFile(outside, 'mine');
+  await symlink(outside, join(worktree.admin, 'orch-refs.new'));
+  await noteRefs(worktree);
+  expect(await readFile(outside, 'utf8')).toBe('mine');
 });
 
 const fail = (): never => {
