@@ -28,7 +28,7 @@ export type Rig = {
   status(id: string): unknown;
   pid(name: string): number;
   events(): Record<string, unknown>[];
-  /** Live processes that carry this repository's mark, or orchestrate it. */
+  /** Live processes that carry this repository's mark, a notifier's among them, or orchestrate it. */
   processes(): { pid: number; command: string }[];
   end(): Promise<void>;
 };
@@ -87,7 +87,7 @@ export function rigAt(root: string, dist = DIST, enter: Enter = () => []): Rig {
 
   const run = (args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}) => {
     const [file, ...rest] = [...enter(root), process.execPath, join(dist, 'orch.js'), ...args];
-    return execa(file ?? process.execPath, rest, {
+    const child = execa(file ?? process.execPath, rest, {
       cwd: options.cwd ?? root,
       // Limits of accounts are a user's: those of a test are its own.
       env: personEnvironment({ ORCH_STATE_HOME: join(aside, 'state'), ...options.env }),
@@ -96,6 +96,12 @@ export function rigAt(root: string, dist = DIST, enter: Enter = () => []): Rig {
       stdin: 'ignore',
       detached: true,
     });
+    const { pid } = child;
+    if (pid === undefined) return child;
+    started.add(pid);
+    // Once it is gone, its number may be anybody's.
+    child.once('exit', () => started.delete(pid));
+    return child;
   };
   const finish = async (child: ReturnType<typeof run>): Promise<Finished> => {
     const { exitCode, stdout, stderr } = await child;
@@ -114,11 +120,7 @@ export function rigAt(root: string, dist = DIST, enter: Enter = () => []): Rig {
     start(args, env) {
       const child = run(args, env === undefined ? {} : { env });
       if (child.pid === undefined) throw new Error('orch did not start');
-      const { pid } = child;
-      started.add(pid);
-      // Once it is gone, its number may be anybody's.
-      child.once('exit', () => started.delete(pid));
-      return { pid, finished: finish(child) };
+      return { pid: child.pid, finished: finish(child) };
     },
     read: (path) => readFileSync(join(root, path), 'utf8'),
     status: (id) => {
@@ -145,7 +147,10 @@ function processesOf(root: string): { pid: number; command: string }[] {
       const environ = readFileSync(`/proc/${name}/environ`, 'utf8').split('\0');
       const orchestrates = command.includes('_orchestrate') && command.includes(root);
       // A zombie has neither command line nor environment.
-      if (environ.includes(`ORCH_ROOT=${root}`) || orchestrates) found.push({ pid: Number(name), command });
+      const isMarked = ['ORCH_ROOT', 'ORCH_NOTIFY_REPOSITORY'].some((name) =>
+        environ.includes(`${name}=${root}`),
+      );
+      if (isMarked || orchestrates) found.push({ pid: Number(name), command });
     } catch (error) {
       const errno = (error as NodeJS.ErrnoException).code ?? '';
       if (!['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(errno)) throw error;

@@ -6,6 +6,7 @@ import type { FrozenPlan } from '../../protocol/plan.ts';
 import { type Actor, audit } from '../../store/events.ts';
 import { appendLine } from '../../store/open.ts';
 import type { World } from '../world.ts';
+import { boundOf } from './bound.ts';
 import { newOccasions, type Occasion, occasionsOf } from './due.ts';
 import { type NotifyMemory, recallNotified } from './memory.ts';
 import { messageOfOccasions } from './message.ts';
@@ -171,7 +172,7 @@ async function sendTo(
   { options }: FrozenPlan,
   mark: string,
 ): Promise<string | null> {
-  const signal = AbortSignal.any([office.closing, AbortSignal.timeout(SEND_BOUND_MS)]);
+  const { signal, rest } = boundOf(office.closing, SEND_BOUND_MS);
   try {
     if (notifier.kind === 'webhook') {
       const { sendByWebhook } = await import('./send-webhook.ts');
@@ -181,6 +182,8 @@ async function sendTo(
     return await sendByCommand(office, notifier.command, message, mark, signal);
   } catch (error) {
     return messageOf(error);
+  } finally {
+    rest();
   }
 }
 

@@ -10,6 +10,7 @@ import { orchestratorLogPath } from '../../protocol/layout.ts';
 import type { NotifyMessage } from '../../protocol/notify.ts';
 import { type Actor, audit } from '../../store/events.ts';
 import { notifierEnvironment } from '../../tools/environment.ts';
+import { aborted } from './bound.ts';
 
 /** Of all commands that are told together: what an orchestrator that died left of them is found by it. */
 const BATCH_MARK = 'ORCH_NOTIFY_BATCH';
@@ -84,13 +85,6 @@ async function end({ root, actor }: Sender, select: () => Promise<Kin[]>): Promi
 async function leaderOf(pid: number): Promise<Leader | null> {
   const info = await probe(pid);
   return typeof info === 'string' ? null : { pid, startTime: info.startTime };
-}
-
-function aborted(signal: AbortSignal): Promise<'aborted'> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve('aborted');
-    else signal.addEventListener('abort', () => resolve('aborted'), { once: true });
-  });
 }
 
 function toldBy(message: NotifyMessage): Record<string, string> {

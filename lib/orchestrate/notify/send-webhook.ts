@@ -3,7 +3,10 @@ import { errnoOf } from '../../errors.ts';
 import { failpoint } from '../../failpoint.ts';
 import type { NotifyMessage, WebhookNotifier } from '../../protocol/notify.ts';
 import type { PlanOptions } from '../../protocol/plan.ts';
+import { aborted } from './bound.ts';
 import { requestOf } from './message.ts';
+
+const LATE = 'it did not answer in time';
 
 /**
  * Posts the message within `signal`. No redirect is followed: the next host would get the message, and with it what is
@@ -22,12 +25,15 @@ export async function sendByWebhook(
   const { headers, body } = requestOf(message, notifier.shape);
   try {
     failpoint('orchestrate.notify.post');
-    const response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal });
+    const posted = fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal });
+    // Whatever the library does about an abort: the bound ends the wait.
+    const response = await Promise.race([posted, aborted(signal)]);
+    if (response === 'aborted') return LATE;
     // What it says is nobody's business, and may be without end.
     await response.body?.cancel();
     return response.ok ? null : `it answered ${response.status}`;
   } catch (error) {
-    if (signal.aborted) return 'it did not answer in time';
+    if (signal.aborted) return LATE;
     const cause = error instanceof Error ? error.cause : null;
     return `it cannot be reached (${errnoOf(cause) ?? errnoOf(error) ?? 'no connection'})`;
   }
