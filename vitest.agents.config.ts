@@ -9,6 +9,8 @@ export default defineConfig({
     maxConcurrency: Number(process.env['ORCH_CONCURRENCY'] ?? 4),
     testTimeout: 420_000,
     hookTimeout: 60_000,
+    // A condition that is waited for is bounded, not timed: these machines are shared.
+    expect: { poll: { timeout: 30_000 } },
     reporters: process.env['CI'] ? ['default', 'json'] : ['default'],
     outputFile: { json: 'agents-report.json' },
   },

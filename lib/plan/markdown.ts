@@ -123,7 +123,8 @@ function itemFrom(item: ListItem, part: Part): Item {
   const offset = part.start + startOf(item);
   const source = part.text
     .slice(startOf(item), item.position?.end.offset)
-    .replace(/^(?:[-+*]|\d{1,9}[.)])[ \t]*/, '');
+    .replace(/^(?:[-+*]|\d{1,9}[.)])[ \t]*/, '')
+    .trimEnd();
   return { offset, source, blocks: item.children.flatMap((child) => blocksFrom(child, part)) };
 }
 

@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll } from 'vitest';
 import { readCheckpoints } from '../../lib/git/chain.ts';
@@ -30,6 +30,23 @@ export async function folder(): Promise<string> {
   const path = await realpath(await mkdtemp(join(tmpdir(), 'orch-git-')));
   made.push(path);
   return path;
+}
+
+/** How many git commands `work` starts by the PATH. */
+export async function countGitCalls<T>(work: () => Promise<T>): Promise<{ calls: number; result: T }> {
+  const [bin, notes] = [await folder(), join(await folder(), 'calls')];
+  const real = (await execa('sh', ['-c', 'command -v git'])).stdout;
+  await put(bin, { git: `#!/bin/sh\necho x >> '${notes}'\nexec '${real}' "$@"\n` });
+  await chmod(join(bin, 'git'), 0o755);
+  await writeFile(notes, '');
+  const before = process.env['PATH'] ?? '';
+  process.env['PATH'] = `${bin}${delimiter}${before}`;
+  try {
+    const result = await work();
+    return { calls: (await readFile(notes, 'utf8')).length / 2, result };
+  } finally {
+    process.env['PATH'] = before;
+  }
 }
 
 /** Plain git, as a user or a tool would run it. */

@@ -30,6 +30,10 @@ const line = fc.oneof(
     '<!-- # x',
     '-->',
     '<div>',
+    '<x>',
+    '- ```',
+    '   <x>',
+    ' ~~~',
     '> # quoted',
     '> | Workstream ID |',
     '> |---|',
@@ -45,7 +49,15 @@ const line = fc.oneof(
   ),
   fc.string({ unit: 'binary', maxLength: 20 }),
 );
+/** What begins or ends a block, in any order. */
+const marks = fc
+  .array(fc.constantFrom(...'\t `~<>!-?a#*/\f\v\u2028\u00a0', '1.'), { maxLength: 8 })
+  .map((parts) => parts.join(''));
 const texts = fc.oneof(
+  // A carriage return alone ends a line, too.
+  fc
+    .array(fc.tuple(fc.oneof(line, line, marks), fc.constantFrom('\n', '\r', '\r\n')), { maxLength: 20 })
+    .map((lines) => lines.flat().join('')),
   fc.array(line, { maxLength: 40 }).map((lines) => lines.join('\n')),
   fc.array(line, { maxLength: 20 }).map((lines) => lines.join('\r\n')),
   fc
@@ -76,7 +88,17 @@ test('cut at its headings or not, a text has the same blocks', () => {
       const whole = parseBlocks(text, () => [0]);
       expect(parseBlocks(text, cutsOf)).toEqual(whole);
     }),
-    { numRuns: 600 },
+    {
+      numRuns: 600,
+      examples: [
+        ['a\r```\n## b\n'],
+        ['- a\r\n   ```js\r\n```\r\n### b'],
+        ['- a\n   ```\n ```\n# b\n'],
+        ['a\n<x>\n~~~\n\n# b\n'],
+        ['a\n<x y\n<!--\n\n# b\n-->\n'],
+        ['- ```\n# b'],
+      ],
+    },
   );
 }, 30_000);
 

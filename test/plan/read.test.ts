@@ -243,9 +243,9 @@ test('a thousand workstreams in a chain are read at once', async () => {
   const chain = Array.from({ length: 1_000 }, (_, i) =>
     ws(`w${i}`, i > 0 ? { depends_on: [`w${i - 1}`] } : {}),
   );
-  const started = performance.now();
+  const started = process.cpuUsage();
   expect(await idsOf({ 'a.json': chain })).toHaveLength(1_000);
-  expect(performance.now() - started).toBeLessThan(5_000);
+  expect(process.cpuUsage(started).user).toBeLessThan(5_000_000);
 });
 
 test('a byte order mark and CRLF are taken as they come', async () => {

@@ -160,9 +160,9 @@ describe('maskSecrets', () => {
     '1',
   ])('takes linear time on a megabyte of %j', (unit) => {
     const text = unit.repeat(Math.ceil(1_000_000 / unit.length));
-    const begun = performance.now();
+    const begun = process.cpuUsage();
     maskSecrets(text);
     // What is quadratic takes minutes.
-    expect(performance.now() - begun).toBeLessThan(5_000);
+    expect(process.cpuUsage(begun).user).toBeLessThan(5_000_000);
   });
 });

@@ -325,7 +325,7 @@ test('a stop ends the run at once, before a request and during one', async () =>
   await vi.waitUntil(() => server.asked.length === 1, { timeout: 20_000 });
   during.abort('now');
   expect(await running).toMatchObject({ outcome: 'killed' });
-  await vi.waitUntil(() => logged.includes('killed'));
+  await vi.waitUntil(() => logged.includes('killed'), { timeout: 20_000 });
 });
 
 test('a proxy is used as the environment says, and not for a server on this machine', async () => {
