@@ -31,6 +31,8 @@ export const EXIT_CODE = {
   NOBODY_ORCHESTRATES: 4,
   /** Cannot go on. */
   GIT_FAILED: 70,
+  /** A signal from somebody else ended git. */
+  GIT_KILLED: 70,
   WORKTREE_FAILED: 70,
   SALVAGE_FAILED: 70,
   BASE_CONFLICT: 70,

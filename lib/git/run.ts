@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { execa } from 'execa';
 import { messageOf, OrchError } from '../errors.ts';
@@ -48,7 +49,7 @@ export type GitResult = { code: number; stdout: string; stderr: string };
 /**
  * Runs one git command in `cwd` without hooks, prompts, signing or inherited `GIT_*` variables.
  * Throws GIT_FAILED for each exit code that is neither 0 nor in `answers`, and for a time-out (default
- * 10 min); GIT_TOO_OLD where there is no git. On Linux the command ends when this process does.
+ * 10 min); GIT_KILLED where a signal from elsewhere ended it; GIT_TOO_OLD where there is no git. On Linux the command ends when this process does.
  */
 export async function git(
   cwd: string,
@@ -82,6 +83,25 @@ export async function git(
   const missing = before.length === 0 ? result.code === 'ENOENT' && existsSync(cwd) : code === 127;
   if (missing) throw gitMissing(result.cause);
   throw failure(args, cwd, result);
+}
+
+/** What was wrong was not git's, nor what it was asked: it may do the same well at another time. */
+export class GitKilled extends OrchError {
+  /** Its name, such as `SIGKILL`. */
+  readonly signal: string;
+
+  constructor(shown: string, signal: string) {
+    super('GIT_KILLED', `git ${shown} was ended by ${signal}, which was not from orch`, {
+      hint: 'Look for what ended it, such as a lack of memory (`dmesg`); then run the same orch command again.',
+    });
+    this.signal = signal;
+  }
+}
+
+/** The signal that `error` goes back to, where that is one that ended git; null otherwise. */
+export function killedGitOf(error: unknown): GitKilled | null {
+  for (let one = error; one instanceof Error; one = one.cause) if (one instanceof GitKilled) return one;
+  return null;
 }
 
 /** A failpoint that is named by the git command, and fails as that does. */
@@ -148,6 +168,7 @@ type Outcome = {
   exitCode?: number | undefined;
   signal?: string | undefined;
   timedOut: boolean;
+  isMaxBuffer: boolean;
   /** None where no process was made. */
   stderr?: string | undefined;
   originalMessage?: string | undefined;
@@ -157,6 +178,8 @@ type Outcome = {
 function failure(args: readonly string[], cwd: string, result: Outcome): OrchError {
   const shown = args.map((arg) => (/^[\w@%+=:,./^{}~-]+$/.test(arg) ? arg : JSON.stringify(arg))).join(' ');
   const cut = shown.length > 300 ? `${shown.slice(0, 299)}…` : shown;
+  const signal = killedBy(result);
+  if (signal !== null) return new GitKilled(cut, signal);
   const how = result.timedOut
     ? 'took too long'
     : result.exitCode === undefined
@@ -167,4 +190,13 @@ function failure(args: readonly string[], cwd: string, result: Outcome): OrchErr
     hint: `See what git says of it in ${cwd}; then run the same orch command again.`,
     cause: result.cause,
   });
+}
+
+/** A signal that orch did not send to it, or to a git that it started itself. */
+function killedBy({ timedOut, isMaxBuffer, signal, stderr }: Outcome): string | null {
+  if (timedOut || isMaxBuffer) return null;
+  if (signal !== undefined) return signal;
+  const number = Number(/ died of signal (\d+)/.exec(stderr ?? '')?.[1]);
+  const names = Object.entries(constants.signals);
+  return names.find(([, value]) => value === number)?.[0] ?? null;
 }

@@ -307,9 +307,15 @@ function remove(root: string, action: Extract<Action, { type: 'remove' }>, actor
 /** True for a fault that the next pass may not meet: the loop goes on. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof OrchError)
-    return ['LOCK_HELD', 'DISK_FULL', 'IO', 'UNSAFE_FOLDER', 'GIT_FAILED', 'SPAWN_FAILED'].includes(
-      error.code,
-    );
+    return [
+      'LOCK_HELD',
+      'DISK_FULL',
+      'IO',
+      'UNSAFE_FOLDER',
+      'GIT_FAILED',
+      'GIT_KILLED',
+      'SPAWN_FAILED',
+    ].includes(error.code);
   return [
     'EAGAIN',
     'EMFILE',

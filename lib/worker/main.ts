@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { codedFault, EXIT_CODE, messageOf, OrchError } from '../errors.ts';
 import { failpoint, playRole } from '../failpoint.ts';
+import { killedGitOf } from '../git/run.ts';
 import { startOrchestrator } from '../process/background.ts';
 import { passGate, watchParent } from '../process/gate.ts';
 import { killKin } from '../process/kill.ts';
@@ -153,7 +154,7 @@ async function lastWord(attempt: Attempt, fresh: boolean): Promise<LastWord | nu
   } catch (error) {
     const interruption = attempt.life.interruption();
     if (interruption?.cause === 'lease_lost') return null;
-    if (interruption === null) return ended(attempt, failure(error));
+    if (interruption === null) return ended(attempt, killed(error, attempt) ?? failure(error));
     // The interruption is the reason; what failed under it may be why.
     process.stderr.write(`${stackOf(error)}\n`);
     conclusion = { status: 'interrupted' };
@@ -175,6 +176,16 @@ async function ended(attempt: Attempt, word: LastWord): Promise<LastWord> {
 
 const stackOf = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : String(error);
+
+/** Where somebody ended its git, it is no worse than one who was ended: it may be started again. */
+function killed(thrown: unknown, { reporter, plan }: Attempt): LastWord | null {
+  const error = killedGitOf(thrown);
+  if (error === null) return null;
+  process.stderr.write(`${stackOf(thrown)}\n`);
+  const hint = hintOfCrash(reporter.record(), plan.options.restart);
+  const reason: Reason = { code: 'terminated', message: error.message, hint };
+  return { type: 'end', status: 'crashed', exitCode: null, signal: error.signal, reason };
+}
 
 function failure(thrown: unknown): LastWord {
   process.stderr.write(`${stackOf(thrown)}\n`);

@@ -1,9 +1,9 @@
-import { mkdir, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, symlink } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { branchFaults } from '../../lib/git/branches.ts';
 import { hasTrackedChanges, openRepository, resolveCommit, trackedUnder } from '../../lib/git/repository.ts';
-import { git } from '../../lib/git/run.ts';
+import { git, killedGitOf } from '../../lib/git/run.ts';
 import { checkpoint, folder, isolate, prepare, put, repository, sh } from './repo.ts';
 
 isolate();
@@ -85,6 +85,27 @@ test('never goes up into the checkout around a folder', async () => {
   await mkdir(join(root, '.worktrees', 'WS-1'), { recursive: true });
   const call = git(join(root, '.worktrees', 'WS-1'), ['reset', '--hard']);
   await expect(call).rejects.toMatchObject({ code: 'GIT_FAILED', hint: expect.any(String) });
+});
+
+test('tells that a signal ended git, or a git that it started', async () => {
+  const { root } = await repository();
+  const bin = await folder();
+  await put(bin, { git: '#!/bin/sh\nkill -9 $$\n' });
+  await chmod(join(bin, 'git'), 0o755);
+  const calls = [
+    git(root, ['rev-parse', 'HEAD'], { env: { PATH: `${bin}${delimiter}${process.env['PATH']}` } }),
+    git(root, ['-c', 'alias.x=!kill -9 $$', 'x']),
+  ];
+  for (const call of calls) {
+    const error: unknown = await call.catch((thrown: unknown) => thrown);
+    expect(killedGitOf(new Error('around it', { cause: error }))).toMatchObject({
+      code: 'GIT_KILLED',
+      signal: 'SIGKILL',
+    });
+  }
+  const failed: unknown = await git(root, ['no-such-command']).catch((thrown: unknown) => thrown);
+  expect(failed).toMatchObject({ code: 'GIT_FAILED' });
+  expect(killedGitOf(failed)).toBeNull();
 });
 
 describe('branchFaults', () => {
