@@ -3,15 +3,15 @@ import { treeOf } from '../git/commit.ts';
 import { excludeUntracked, restoreTracked } from '../git/tidy.ts';
 import type { Reason } from '../protocol/status.ts';
 import { audit } from '../store/events.ts';
-import { supervise } from '../tools/supervise.ts';
-import { type Attempt, environmentOf, supervisionOf, taskTimeoutMs } from './attempt.ts';
+import type { Attempt } from './attempt.ts';
 import { type Bench, progressOf } from './bench.ts';
 import { headNow } from './check.ts';
 import { type Conclusion, quote, retryHint } from './conclusion.ts';
 import { doTask } from './do-task.ts';
 import { earlierChecks, lastFinished } from './earlier-checks.ts';
-import { tellOf, watchingRefs } from './moved-refs.ts';
+import { tellOf } from './moved-refs.ts';
 import { prepare } from './prepare.ts';
+import { runShell } from './shell.ts';
 import { sideReason } from './side-reason.ts';
 import { verify } from './verify.ts';
 
@@ -73,9 +73,7 @@ async function setUp(attempt: Attempt, worktree: string): Promise<Conclusion | n
     await reporter.progress({ current_task: `setup: ${run}` });
     process.stdout.write(`orch: setup: ${run}\n`);
     failpoint('worker.setup.before');
-    const supervision = supervisionOf(attempt, taskTimeoutMs(attempt, null));
-    const how = { cwd: worktree, env: environmentOf(attempt) };
-    const ended = await watchingRefs(attempt, () => supervise('/bin/sh', ['-c', run], how, supervision));
+    const ended = await runShell(attempt, run, worktree);
     if (ended.how === 'killed') return { status: 'interrupted' };
     if (ended.exitCode !== 0) {
       const { exitCode, signal } = ended;

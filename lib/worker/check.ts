@@ -6,12 +6,12 @@ import type { CheckGroup } from '../protocol/plan.ts';
 import type { CheckResult } from '../protocol/status.ts';
 import { recordHistory } from '../store/events.ts';
 import type { Transcript } from '../tools/adapter.ts';
-import { NOT_FOUND, supervise } from '../tools/supervise.ts';
-import { type Attempt, environmentOf, supervisionOf, taskTimeoutMs } from './attempt.ts';
+import { NOT_FOUND } from '../tools/supervise.ts';
+import type { Attempt } from './attempt.ts';
 import { checkKey } from './earlier-checks.ts';
 import { judgedBy, putBackTests } from './edited-tests.ts';
 import { transcriptFromNow } from './log.ts';
-import { watchingRefs } from './moved-refs.ts';
+import { runShell } from './shell.ts';
 
 export type CheckFailure = {
   text: string;
@@ -46,11 +46,7 @@ export async function runChecks(
     failpoint('worker.check.before');
     const begun = performance.now();
     const transcript = transcriptFromNow(attempt, OUTPUT_MAX_BYTES);
-    const supervision = supervisionOf(attempt, taskTimeoutMs(attempt, null));
-    const how = { cwd: worktree, env: environmentOf(attempt) };
-    const ended = await watchingRefs(attempt, () =>
-      supervise('/bin/sh', ['-c', check.run], how, supervision),
-    );
+    const ended = await runShell(attempt, check.run, worktree);
     if (ended.how === 'killed')
       return [{ text: check.text, message: ended.message, code: 'killed', output: '' }];
     failpoint('worker.check.after');

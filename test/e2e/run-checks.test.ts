@@ -94,3 +94,36 @@ describe('a passed acceptance test', { timeout: 180_000 }, () => {
     });
   });
 });
+
+describe('a setup or an acceptance test that somebody ended', { timeout: 180_000 }, () => {
+  const noted = (name: string): string => `echo >> "$ORCH_ROOT.aside/${name}"`;
+  /** Ends itself as often as `times` says; a part of a line of shell reports it as an exit code. */
+  const killing = (name: string, times: number, kill: string): string =>
+    `${noted(name)}; [ "$(wc -l < "$ORCH_ROOT.aside/${name}")" -gt ${times} ] || ${kill}`;
+
+  it('is run once more, and decides nothing by its first end', async () => {
+    const rig = world({
+      setup: [killing('setup', 1, 'kill -9 $$')],
+      tasks: [{ run: 'true' }],
+      acceptance_tests: [
+        { run: killing('direct', 1, 'kill -9 $$') },
+        { run: killing('inner', 1, "sh -c 'kill -15 $$'") },
+      ],
+    });
+    expect(await rig.orch(['run'])).toMatchObject({ code: 0 });
+    expect(checksOf(rig).map(({ passed }) => passed)).toEqual([true, true]);
+    for (const name of ['setup', 'direct', 'inner'])
+      expect(wholeLines(join(rig.aside, name))).toHaveLength(2);
+    expect(rig.read('.logs/A.log')).toContain('ended by SIGKILL: somebody else than orch ended it');
+  });
+
+  it('fails where it is ended again', async () => {
+    const rig = world({
+      tasks: [{ run: 'true' }],
+      acceptance_tests: [{ run: killing('test', 9, 'kill -9 $$') }],
+    });
+    expect(await rig.orch(['run'])).toMatchObject({ code: 1 });
+    expect(rig.record('A')).toMatchObject({ status: 'failed', reason: { code: 'verify_failed' } });
+    expect(wholeLines(join(rig.aside, 'test'))).toHaveLength(2);
+  });
+});
