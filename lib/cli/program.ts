@@ -69,7 +69,7 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
       refuseMisused(argv, known, hint);
     }, true)
     .strict()
-    .demandCommand(1, 'Which command?')
+    .demandCommand(1, NO_COMMAND)
     .recommendCommands()
     .wrap(process.stdout.isTTY ? Math.min(process.stdout.columns, 100) : 100)
     .exitProcess(false)
@@ -84,6 +84,8 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   return code;
 }
 
+const NO_COMMAND = 'Which command?';
+
 /** What yargs says, in words that tell what was meant. */
 function usageFault(
   argv: readonly string[],
@@ -93,6 +95,10 @@ function usageFault(
 ): string {
   if (message.startsWith('Did you mean')) {
     return `there is no such command: ${word ?? ''}. ${message}`;
+  }
+  if (message === NO_COMMAND && asked !== undefined) {
+    const option = argv.slice(0, argv.indexOf(word ?? '')).findLast((one) => one.startsWith('-'));
+    return `${option ?? 'an option'} before ${word} is not read: the options of a command stand behind it`;
   }
   const [, names] = /^Unknown arguments?: (.+)$/.exec(message) ?? [];
   if (names !== undefined) return `there is no such option or argument here: ${asWritten(argv, names)}`;

@@ -102,6 +102,13 @@ describe('the value of an option before the command', () => {
       expect([args, await refusal(rig, args)]).toEqual([args, refused(2, 'USAGE')]);
   });
 
+  it('stands behind the command where it is one of the command', async () => {
+    const rig = rigOf([{ id: 'A', tasks: [task] }]);
+    const { code, stdout, stderr } = await rig.orch(['--dry-run', 'launch']);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain('--dry-run before launch is not read: the options of a command stand behind it');
+  });
+
   it('is none for completion either', async () => {
     const rig = nestedRig();
     const offers = async (...words: string[]) => (await rig.orch(['_complete', 'bash', ...words])).stdout;
