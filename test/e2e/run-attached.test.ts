@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { isAlive, type Rig, signal, until } from '../rig/repository.ts';
+import { isAlive, type Rig, signal, until, wholeLines } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
 
 const QUICK = {
@@ -19,12 +20,13 @@ const slow = (seconds: number): unknown => ({
   ],
 });
 
-/** Waits until A is in its second task, and returns its worker's pid. */
+/** Waits until A is in its second task, its edit half done, and returns its worker's pid. */
 async function inSecondTask(rig: Rig): Promise<number> {
   const isThere = (): boolean =>
     rig.status('A') === 'running' &&
     rig.record('A')['progress'] === '1/2' &&
-    String(rig.record('A')['current_task']).includes('sleep');
+    String(rig.record('A')['current_task']).includes('sleep') &&
+    wholeLines(join(rig.root, '.worktrees/A/half')).length === 1;
   await until(isThere, { what: 'the second task of A' });
   return Number(rig.record('A')['pid']);
 }

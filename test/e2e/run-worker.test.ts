@@ -11,7 +11,7 @@ const out = mkdtempSync(join(tmpdir(), 'orch-out-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
 const waits = (file: string): string =>
-  `echo $$ > ${join(out, file)}; echo half > half.txt; until test -f ${join(out, 'go')}; do sleep 0.05; done`;
+  `echo half > half.txt; echo $$ > ${join(out, file)}; until test -f ${join(out, 'go')}; do sleep 0.05; done`;
 const begun = (file: string) =>
   until(() => existsSync(join(out, file)) && readFileSync(join(out, file), 'utf8') !== '', {
     what: 'the tool to begin',
