@@ -117,6 +117,8 @@ export async function orchestratorOf(rig: Rig): Promise<number> {
  * it, and no two attempts overlapped; nothing runs any more, and no file of a live worker is left.
  */
 export async function expectAllDone(rig: Rig, ids: readonly string[]): Promise<void> {
+  // A worker's last word comes before it takes its small files away.
+  await until(() => rig.processes().length === 0, { what: `no process of ${rig.root} to be left` });
   for (const id of ids) {
     expect(rig.record(id)).toMatchObject({ status: 'completed', exit_code: 0, current_task: null });
     expectEachTaskOnce(rig, id);
@@ -125,7 +127,6 @@ export async function expectAllDone(rig: Rig, ids: readonly string[]): Promise<v
       expect([file, existsSync(join(rig.root, file))]).toEqual([file, false]);
     }
   }
-  await until(() => rig.processes().length === 0, { what: `no process of ${rig.root} to be left` });
 }
 
 /** One checkpoint a task, all on the branch; no task began again once it had one. */
