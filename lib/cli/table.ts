@@ -26,7 +26,7 @@ export function cells(text: string): number {
 
 /** `text` cut to at most `most` cells, the cut marked with `…`. */
 export function cutCells(text: string, most: number): string {
-  if (cells(text) <= most) return text;
+  if (most === Number.POSITIVE_INFINITY || cells(text) <= most) return text;
   if (most < 1) return '';
   let kept = '';
   let used = 0;
@@ -40,20 +40,21 @@ export function cutCells(text: string, most: number): string {
 
 /** `text` in lines of at most `width` cells, broken at blanks where it can be; `lead` goes before the first. */
 export function wrapCells(text: string, width: number, indent: string, lead = ''): string[] {
-  const lines: string[] = [];
-  let line = lead;
-  let isEmpty = true;
-  for (const word of text.split(' ')) {
-    const longer = isEmpty ? line + word : `${line} ${word}`;
-    if (!isEmpty && cells(longer) > width) {
-      lines.push(line);
-      line = indent + word;
+  const [first = '', ...words] = text.split(' ');
+  const lines = [[lead + first]];
+  // Counted word by word: a line measured anew for each takes the square of its length.
+  let used = cells(lead + first);
+  for (const word of words) {
+    const more = cells(word);
+    if (used + 1 + more > width) {
+      lines.push([indent + word]);
+      used = indent.length + more;
     } else {
-      line = longer;
+      lines.at(-1)?.push(word);
+      used += 1 + more;
     }
-    isEmpty = false;
   }
-  return [...lines, line].map((one) => cutCells(one, width));
+  return lines.map((line) => cutCells(line.join(' '), width));
 }
 
 /** The width of each column, 0 for those left out. `width` null: as wide as it needs. */

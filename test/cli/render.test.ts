@@ -100,6 +100,11 @@ describe('texts', () => {
     expect(cutCells('abc', 0)).toBe('');
     expect(wrapCells('one two three', 8, '  ', '> ')).toEqual(['> one', '  two', '  three']);
     expect(wrapCells('averylongword', 5, '')).toEqual(['aver…']);
+    expect(wrapCells(' two  blanks ', 4, '')).toEqual([' two', '', 'bla…', '']);
+    expect(wrapCells('日本 日本 日', 5, '')).toEqual(['日本', '日本', '日']);
+    const begun = process.cpuUsage();
+    for (const width of [80, Number.POSITIVE_INFINITY]) wrapCells('é '.repeat(100_000), width, '');
+    expect(process.cpuUsage(begun).user).toBeLessThan(5_000_000);
   });
 
   it('tells ages', () => {

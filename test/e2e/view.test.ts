@@ -100,11 +100,25 @@ async function expectSane(terminal: Terminal, isReadline: boolean): Promise<void
 async function endOf(terminal: Terminal): Promise<number> {
   const pid = Number(terminal.ask('pane_pid'));
   await until(() => !isAlive(pid), { what: 'the program to end' });
-  const [status, by] = [terminal.ask('pane_dead_status'), terminal.ask('pane_dead_signal')];
-  if (status !== '' || by !== '') return status === '' ? 128 + Number(by) : Number(status);
-  // tmux does not always wait for its child (any program, seen with 3.3a): then its zombie tells.
-  const waited = Number(readFileSync(`/proc/${pid}/stat`, 'latin1').trim().split(' ').at(-1));
-  return (waited & 0x7f) === 0 ? waited >> 8 : 128 + (waited & 0x7f);
+  const told = (): { code: number } | null => {
+    const [status, by] = [terminal.ask('pane_dead_status'), terminal.ask('pane_dead_signal')];
+    if (status !== '' || by !== '') return { code: status === '' ? 128 + Number(by) : Number(status) };
+    // tmux does not always wait for its child (any program, seen with 3.3a): then its zombie tells.
+    const waited = waitedOf(pid);
+    if (waited === null) return null;
+    return { code: (waited & 0x7f) === 0 ? waited >> 8 : 128 + (waited & 0x7f) };
+  };
+  return (await until(told, { what: 'the end to be told' })).code;
+}
+
+/** What a zombie would be waited for with; null where somebody did wait for it. */
+function waitedOf(pid: number): number | null {
+  try {
+    return Number(readFileSync(`/proc/${pid}/stat`, 'latin1').trim().split(' ').at(-1));
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
+    throw error;
+  }
 }
 
 /** A plan under way, and the view on it. */
