@@ -49,7 +49,8 @@ export type GitResult = { code: number; stdout: string; stderr: string };
 /**
  * Runs one git command in `cwd` without hooks, prompts, signing or inherited `GIT_*` variables.
  * Throws GIT_FAILED for each exit code that is neither 0 nor in `answers`, and for a time-out (default
- * 10 min); GIT_KILLED where a signal from elsewhere ended it; GIT_TOO_OLD where there is no git. On Linux the command ends when this process does.
+ * 10 min); GIT_KILLED where a signal from elsewhere ended it; GIT_TOO_OLD where there is no git. On Linux the
+ * command ends when this process does.
  */
 export async function git(
   cwd: string,
@@ -98,7 +99,7 @@ export class GitKilled extends OrchError {
   }
 }
 
-/** The signal that `error` goes back to, where that is one that ended git; null otherwise. */
+/** The end of a git command that `error` goes back to, by its causes; null where it goes back to none. */
 export function killedGitOf(error: unknown): GitKilled | null {
   for (let one = error; one instanceof Error; one = one.cause) if (one instanceof GitKilled) return one;
   return null;
