@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, realpathSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { scopeMatcher } from '../../../lib/protocol/scope.ts';
 import type { ToolRequest, ToolResult } from '../../../lib/tools/adapter.ts';
 import { llm } from '../../../lib/tools/llm.ts';
@@ -19,6 +20,11 @@ export async function repositoryWith(files: Record<string, string>): Promise<str
   return root;
 }
 
+const made: string[] = [];
+afterAll(() => {
+  for (const path of made) rmSync(path, { recursive: true, force: true });
+});
+
 export type Wanted = {
   worktree: string;
   url: string;
@@ -35,7 +41,7 @@ export type Wanted = {
 export function requestFor(wanted: Wanted): ToolRequest {
   const { worktree, url, prompt = 'Change it.', scope, present = [] } = wanted;
   const scratch = mkdtempSync(join(tmpdir(), 'orch-llm-scratch-'));
-  mkdirSync(scratch, { recursive: true });
+  made.push(scratch);
   const env = {
     PATH: process.env['PATH'] ?? '',
     ORCH_LLM_BASE_URL: url,
