@@ -38,7 +38,7 @@ function isInside(cwd: string, folder: string): boolean {
 }
 
 /** Git commands that this process or an orchestrator runs in a worktree are neither kin nor bystanders. */
-export function isOfOrchestrator(scene: Scene, info: ProcessInfo): boolean {
+function isOfOrchestrator(scene: Scene, info: ProcessInfo): boolean {
   for (const pid of lineOf(scene.listing, info.pid)) {
     const elder = scene.listing.get(pid);
     if (elder === undefined || pid === 1) continue;

@@ -1,11 +1,12 @@
 import { ENV } from '../protocol/layout.ts';
 import type { Identity } from '../protocol/status.ts';
-import { addCwdKin, isOfOrchestrator } from './cwd.ts';
+import { addCwdKin } from './cwd.ts';
 import { carriesToken, locate } from './identity.ts';
 import type { ProcessInfo } from './info.ts';
 import {
   type Bystander,
   claim,
+  isOrchestrator,
   isOwnUser,
   isWorkerItself,
   type Kin,
@@ -51,12 +52,26 @@ function mayBelong(scene: Scene, info: ProcessInfo, token: string | null): boole
   return (itsRoot === undefined || itsRoot === scene.root) && (itsToken === undefined || itsToken === token);
 }
 
+type Owner = { workstream: string; token: string };
+
+/** The scope or the limit of a worker, whose it is by `owners`; null for who has neither. */
+function brandOf(
+  scene: Scene,
+  info: ProcessInfo,
+  owners: ReadonlyMap<string, Owner>,
+): (Owner & { proof: 'scope' | 'limit' }) | null {
+  const scoped = scopeOf(scene.root, info.cgroup);
+  if (scoped !== null) return { ...scoped, proof: 'scope' };
+  const limited = info.limitMark === null ? undefined : owners.get(info.limitMark);
+  return limited === undefined ? null : { ...limited, proof: 'limit' };
+}
+
 /**
  * By what no command sheds by accident: the scope it was started in, and the limit that workers hand down. Who was
  * started by another worker, in the middle of this one's commands, is that one's.
  */
 function addBranded(scene: Scene): void {
-  const owners = new Map<string, { workstream: string; token: string }>();
+  const owners = new Map<string, Owner>();
   const note = (workstream: string, token: string | null): void => {
     const mark = token === null ? null : limitMark(token);
     if (token !== null && mark !== null) owners.set(mark, { workstream, token });
@@ -64,13 +79,34 @@ function addBranded(scene: Scene): void {
   for (const { workstream, token } of scene.kin.values()) note(workstream, token);
   for (const { id, identity } of scene.traces) note(id, identity?.token ?? null);
   for (const info of scene.candidates) {
-    const scoped = scopeOf(scene.root, info.cgroup);
-    const limited = info.limitMark === null ? undefined : owners.get(info.limitMark);
-    const owner = scoped ?? limited;
-    if (owner === undefined || !mayBelong(scene, info, owner.token) || isOfOrchestrator(scene, info))
-      continue;
-    claim(scene, info, { ...owner, proof: scoped === null ? 'limit' : 'scope' });
+    const brand = brandOf(scene, info, owners);
+    if (brand === null || !mayBelong(scene, info, brand.token)) continue;
+    // An orphan that another worker marked.
+    if (info.limitMark !== null && info.limitMark !== limitMark(brand.token)) continue;
+    const isBranded = (elder: ProcessInfo): boolean => brandOf(scene, elder, owners)?.token === brand.token;
+    if (!isOfAnother(scene, info, brand.token, isBranded)) claim(scene, info, brand);
   }
+}
+
+/**
+ * True if another worker or an orchestrator, which a command of this one started, stands between: what those run by
+ * themselves, such as a probe of systemd, has no token, and yet the scope and the limit of the command. The nearest
+ * of the branded ancestors decides.
+ */
+function isOfAnother(
+  scene: Scene,
+  info: ProcessInfo,
+  token: string,
+  isBranded: (elder: ProcessInfo) => boolean,
+): boolean {
+  for (const pid of lineOf(scene.listing, info.ppid)) {
+    const elder = scene.listing.get(pid);
+    if (elder === undefined || !isBranded(elder)) return false;
+    if (isOrchestrator(elder) || !mayBelong(scene, elder, token)) return true;
+    if (elder.environ?.[ENV.token] === token) return false;
+    if (pid === process.pid) return true;
+  }
+  return false;
 }
 
 /** The session of a command, as if it were a worker's: the same proofs hold for it. */

@@ -28,19 +28,27 @@ export type Manager = { kind: 'system' } | { kind: 'user'; runtime: string };
 const PROBE_MS = 5_000;
 const FORGET_MS = 30_000;
 
-type Tried = { code: number | null; stdout: string; said: string };
+/** `signal`: of somebody else, not of the bound. */
+type Tried = { code: number | null; signal: string | null; stdout: string; said: string };
 
-/** Runs a program with a bound; what it said is the first line of stderr. */
-function attempt(file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Tried> {
+/** Runs a program with a bound, and once more where somebody else ended it; what it said is the first line of stderr. */
+async function attempt(file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Tried> {
+  const tried = await runOnce(file, args, env);
+  return tried.signal === null ? tried : runOnce(file, args, env);
+}
+
+function runOnce(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Tried> {
   const kept: NodeJS.ProcessEnv = { ...process.env, ...env, LC_ALL: 'C' };
   for (const name of Object.values(ENV)) delete kept[name];
   return new Promise((resolve) => {
     const options = { timeout: PROBE_MS, killSignal: 'SIGKILL', encoding: 'utf8', env: kept } as const;
     execFile(file, [...args], options, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : null;
-      const reason = error?.killed === true ? `no answer in ${PROBE_MS / 1_000} s` : (error?.code ?? '');
+      const signal = error?.killed === true ? null : (error?.signal ?? null);
+      const ended = signal === null ? '' : `ended by ${signal}`;
+      const reason = error?.killed === true ? `no answer in ${PROBE_MS / 1_000} s` : (error?.code ?? ended);
       const said = stderr.trim().split('\n')[0] ?? '';
-      resolve({ code, stdout, said: said === '' ? `${file}: ${reason}` : said });
+      resolve({ code, signal, stdout, said: said === '' ? `${file}: ${reason}` : said });
     });
   });
 }

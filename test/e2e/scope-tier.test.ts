@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cgroupMount } from '../../lib/process/cgroup.ts';
 import { json, killHard } from '../rig/ledger.ts';
-import { isAlive, signal, until } from '../rig/repository.ts';
+import { isAlive, signal, until, wholeLines } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
 import { startUserManager, type UserManager, whyNoUserManager } from '../rig/user-manager.ts';
 
@@ -84,8 +84,13 @@ describe.skipIf(why !== null)('the tier scope', () => {
     });
   });
 
-  it('kills no orchestrator that a command started in its scope', async () => {
-    const inner = rigOf(task('sleep 120'));
+  it('kills no orchestrator that a command started in its scope, and nothing of its workers', async () => {
+    // A command of the other repository with nothing of its worker but the limit, in the scope of the outer command.
+    const command = 'exec env -i sh -c \'echo $$ > "$0"; exec sleep 120\' "$ORCH_ROOT.aside/theirs"';
+    const inner = rigOf(task(command), {
+      'README.md': 'x',
+      'orch.config.json': '{"containment": "sweep"}',
+    });
     // The scope is left by a kill of the worker while its command, and an orchestrator of another repository, live.
     const escapee = `(cd / && env -i setsid sh -c 'echo $$ > "$0"; exec sleep 120' "$ORCH_ROOT.aside/escapee" &)`;
     const launch = `env -u ORCH_ROOT -u ORCH_TOKEN -u ORCH_WORKSTREAM -u ORCH_RUN -u ORCH_ATTEMPT node "$ORCH_JS" launch --root ${inner.root}`;
@@ -98,16 +103,26 @@ describe.skipIf(why !== null)('the tier scope', () => {
       code: 0,
     });
     await until(() => existsSync(join(rig.aside, 'up')), { what: 'all of it', boundMs: 60_000 });
+    await until(() => wholeLines(join(inner.aside, 'theirs')).length > 0, {
+      what: 'the command of the other',
+    });
+    const theirs = Number(readFileSync(join(inner.aside, 'theirs'), 'utf8'));
     const escaped = Number(readFileSync(join(rig.aside, 'escapee'), 'utf8'));
     const [orchestrator, worker] = [inner.pid('_orchestrator'), inner.pid('A')];
-    for (const pid of [escaped, orchestrator, worker]) expect(isAlive(pid)).toBe(true);
+    for (const pid of [escaped, orchestrator, worker, theirs]) expect(isAlive(pid)).toBe(true);
     await killHard(rig.pid('_orchestrator'));
     await killHard(rig.pid('A'));
     const reaped = await manager.orch(rig, ['reap', '--json']);
     const { actions } = json<{ actions: { pid: number | null; why: string }[] }>(reaped);
     expect(actions.find(({ pid }) => pid === escaped)?.why).toMatch(/proof: (scope|limit)/);
     expect(isAlive(escaped)).toBe(false);
-    for (const pid of [orchestrator, worker]) expect(isAlive(pid)).toBe(true);
+    const signalled = rig.events().flatMap(({ event, pid }) => (event === 'signal' ? [pid] : []));
+    for (const pid of [orchestrator, worker, theirs]) expect(signalled).not.toContain(pid);
+    expect([orchestrator, worker, theirs].map(isAlive), JSON.stringify(inner.record('A'))).toEqual([
+      true,
+      true,
+      true,
+    ]);
     signal(orchestrator, 'SIGKILL');
   });
 });

@@ -275,6 +275,43 @@ describe.runIf(onLinux)('findKin in made-up tables', () => {
     expect(await proofs([...table, witness], [])).toEqual({ 620: 'limit', 623: 'scope', 640: 'marker' });
   });
 
+  it('takes nobody who has the scope or the limit by way of another worker or orchestrator', async () => {
+    const branded = {
+      limitMark: limitMark(token),
+      cgroup: `/app.slice/${scopeUnit({ root, workstream: 'A', attempt: 1, token }, 1)}`,
+    };
+    const another = { ORCH_ROOT: '/another', ORCH_WORKSTREAM: 'A', ORCH_TOKEN: createToken() };
+    const orchestrator = { command: 'node orch.js _orchestrate --root /another', environ: {} };
+    const table = [
+      made(650, { ...branded, ...orchestrator }),
+      // Between exec and its first word, a worker has neither arguments nor environment.
+      made(651, { ...branded, ppid: 650, opaque: true, command: '[node]' }),
+      made(652, { ...branded, ppid: 650, session: 652, environ: another }),
+      // What a worker asks the system with has no token.
+      made(653, { ...branded, ppid: 652, command: 'systemd-run --scope true' }),
+      made(654, { ...branded, ppid: 653 }),
+      // An orphan of a command of that worker.
+      made(655, { ...branded, limitMark: limitMark(another.ORCH_TOKEN) }),
+      made(656, { ...branded, ppid: process.pid }),
+      made(process.pid, branded),
+      // One that took in an orphan, and has no mark of it.
+      made(661, { environ: another }),
+      made(662, { ...branded, ppid: 661 }),
+      // A worker of this one's that is nested in that one is nearer.
+      made(657, { ppid: 652, environ: marked() }),
+      made(658, { ...branded, ppid: 657, session: 658 }),
+      made(659, { ...branded }),
+      made(660, { ...branded, ppid: 659 }),
+    ];
+    expect(await proofs(table)).toEqual({
+      657: 'marker',
+      658: 'descendant',
+      659: 'scope',
+      660: 'scope',
+      662: 'scope',
+    });
+  });
+
   it('protects what belongs to a live token, whatever the records say', async () => {
     const living = createToken();
     const table = [
