@@ -1,10 +1,14 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+
+/** The tests start processes of their own, so that a worker for each core keeps all of them busy. */
+const WORKERS = Math.min(8, Math.max(2, availableParallelism()));
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: WORKERS,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // A condition that is waited for is bounded, not timed: these machines are shared.
