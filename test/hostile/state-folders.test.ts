@@ -112,7 +112,11 @@ async function meets(rig: Rig, list: readonly Thing[]): Promise<void> {
     expectSound(args, finished);
   }
   canary.expectUntouched();
-  await until(() => rig.processes().length === 0, { what: 'the workers to end' });
+  // They wait for such a lock too.
+  await until(() => rig.processes().length === 0, {
+    what: 'the workers to end',
+    boundMs: COMMAND_BOUND_MS,
+  });
   const isStarted = (ref: string): boolean => !before.includes(ref);
   for (const line of rig.git('for-each-ref').split('\n').filter(isStarted)) {
     expect(line).toMatch(/refs\/(?:heads\/orch|orch\/(?:checkpoint|salvage|base))\//);
