@@ -61,13 +61,15 @@ type StallWatch = {
 /**
  * A tool stalls if for `stallMs` its output does not grow, all its processes together use less than 3 % of a core
  * from look to look, and in the second half of that time no file in its folder changes: they are looked at only
- * where the other two signs are quiet.
+ * where the other two signs are quiet. A look that comes late counts as one that came in time: while nobody looked,
+ * nobody could see a file change either.
  */
 function watchStall({ stallMs, folder, mine, onStall, onError }: StallWatch): NodeJS.Timeout {
   const lookEveryMs = Math.max(200, Math.min(stallMs / 10, 30_000));
   let output = outputSize();
   let cpu = { seconds: 0, at: performance.now() };
-  let quietSince = performance.now();
+  let quietMs = 0;
+  let lookedAt = performance.now();
   /** Of the folder, once half of the time is over. */
   let stamp: string | null = null;
   let isLooking = false;
@@ -81,18 +83,19 @@ function watchStall({ stallMs, folder, mine, onStall, onError }: StallWatch): No
     const isBusy = now.seconds - cpu.seconds >= Math.max(BUSY_SECONDS, (passedMs / 1_000) * BUSY_RATE);
     if (isBusy || passedMs >= CPU_WINDOW_MS) cpu = now;
     const size = outputSize();
+    quietMs += Math.min(now.at - lookedAt, 2 * lookEveryMs);
+    lookedAt = now.at;
     if (isBusy || size !== output) {
-      quietSince = now.at;
+      quietMs = 0;
       stamp = null;
     }
     output = size;
-    const quietMs = now.at - quietSince;
     if (stamp === null && quietMs >= stallMs / 2) stamp = await treeStamp(folder);
     if (stamp === null || quietMs < stallMs) return;
     const before = stamp;
     stamp = await treeStamp(folder);
     if (stamp === before) onStall();
-    else quietSince = performance.now() - stallMs / 2;
+    else quietMs = stallMs / 2;
   };
 
   return setInterval(() => {

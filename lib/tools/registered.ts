@@ -8,11 +8,11 @@ import type { Adapter, ToolRequest, ToolUsage } from './adapter.ts';
 import { cliAgent, type End, lastWords, type Reading, readingOf } from './cli-agent.ts';
 import { countAt, type JsonObject, jsonLines, lastJson, valueAt } from './json-output.ts';
 import { retryAfterIn } from './provider-error.ts';
-import { matchesSome } from './slow-pattern.ts';
+import { matchesSome, ownMs } from './slow-pattern.ts';
 
 /** The system takes no longer argument than 128 KiB. */
 const LONGEST_ARGUMENT = 120 * 1024;
-/** For all patterns of one end. */
+/** For all patterns of one end, of this process's own time. */
 const PATTERNS_MS = 2_000;
 
 const NOTHING: RegisteredTool = { prompt: 'stdin', outcomes: [] };
@@ -21,7 +21,7 @@ const NOTHING: RegisteredTool = { prompt: 'stdin', outcomes: [] };
 export function registeredOutcome(end: End, rules: RegisteredTool): Reading {
   const objects = objectsIn(end);
   const usage = usageOf(objects, rules);
-  const until = performance.now() + PATTERNS_MS;
+  const until = ownMs() + PATTERNS_MS;
   for (const rule of rules.outcomes) {
     const holds = ruleHolds(rule, end, objects, until);
     if (holds === null) {
@@ -49,7 +49,7 @@ function ruleHolds(
   const { json, pattern } = rule;
   if (json !== undefined && !objects.some((one) => valueAt(one, json.path) === json.equals)) return false;
   if (pattern === undefined) return true;
-  const leftMs = Math.ceil(until - performance.now());
+  const leftMs = Math.ceil(until - ownMs());
   return leftMs <= 0 ? null : matchesSome(pattern, `${end.out}\n${end.err}`, leftMs);
 }
 

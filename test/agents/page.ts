@@ -26,7 +26,7 @@ const WHAT: Record<Mode, string> = {
   context_overflow: 'HTTP 400: the prompt is too long, as each provider says it',
   empty: 'an answer without text and without an edit',
   dropped: 'the first half of an answer, then the connection is gone',
-  never: 'nothing, ever; the tool is given 15 s of silence and 60 s in all',
+  never: 'nothing, ever; the tool is given 15 s of silence and 5 min in all',
   wrong_then_right: 'an edit that fits no file; asked again, the right one',
 };
 

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { ORCH, type Rig, rigAt } from '../rig/repository.ts';
+import { ORCH, type Rig, rigAt, until } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
 import { makeCanary, SECRET } from './canary.ts';
 
@@ -220,6 +220,8 @@ test(
     execFileSync('sh', ['-c', `umask 0; ${line} && ${line.replace('launch', 'wait')}`], {
       env: { PATH: process.env['PATH'] },
     });
+    // Until then locks, signs and PID files come and go.
+    await until(() => rig.processes().length === 0, { what: 'the orchestrator to resign' });
     const modeOf = (path: string): string => (lstatSync(join(rig.root, path)).mode & 0o777).toString(8);
     for (const folder of ['.status', '.pids', '.logs', '.worktrees'])
       expect([folder, modeOf(folder)]).toEqual([folder, '700']);

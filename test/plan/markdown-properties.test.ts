@@ -100,7 +100,7 @@ test('cut at its headings or not, a text has the same blocks', () => {
       ],
     },
   );
-}, 30_000);
+}, 300_000);
 
 test('any analysis is a plan, or has coded faults with a place inside it', async () => {
   const root = await folderWith({});
@@ -119,4 +119,4 @@ test('any analysis is a plan, or has coded faults with a place inside it', async
     }),
     { numRuns: 400 },
   );
-}, 30_000);
+}, 300_000);

@@ -114,7 +114,8 @@ describe.each(Object.entries(READERS))('%s', (_, read) => {
   });
 
   it('reads four mebibytes of anything in bounded time', () => {
-    const begun = performance.now();
+    // Of its own time: the machine may be busy.
+    const begun = process.cpuUsage();
     for (const piece of [
       '{',
       '}',
@@ -130,7 +131,7 @@ describe.each(Object.entries(READERS))('%s', (_, read) => {
       const out = piece.repeat(Math.floor((4 * 1024 * 1024) / piece.length));
       read({ exitCode: 1, signal: null, out, err: out }, out);
     }
-    expect(performance.now() - begun).toBeLessThan(60_000);
+    expect(process.cpuUsage(begun).user).toBeLessThan(60_000_000);
   });
 });
 
@@ -159,8 +160,8 @@ describe('a message', () => {
         expect(Buffer.byteLength(message)).toBeLessThanOrEqual(300);
       }),
     );
-    const begun = performance.now();
+    const begun = process.cpuUsage();
     safeMessage('sk-a1 '.repeat(1_000_000), {});
-    expect(performance.now() - begun).toBeLessThan(5_000);
+    expect(process.cpuUsage(begun).user).toBeLessThan(5_000_000);
   });
 });

@@ -92,24 +92,34 @@ export function makeBench(...names: string[]): Bench {
 /** A supervision whose kin are the programs that it saw start. */
 export function watchPrograms(more: Partial<Supervision> = {}): Supervision {
   const kin: Kin[] = [];
+  /** One that has started and whose identity is not read yet is kin too. */
+  let noted: Promise<unknown> = Promise.resolve();
+  const note = async (pid: number): Promise<void> => {
+    const identity = await identify(pid, '');
+    const startTime = identity?.start_time ?? 0;
+    const rest = {
+      command: 'agent',
+      workstream: 'A',
+      token: null,
+      proof: 'session',
+      ofLiveWorker: true,
+    } as const;
+    kin.push({ pid, startTime, ...rest });
+  };
   return {
     timeoutMs: 60_000,
     stallMs: 60_000,
     graceMs: 200,
     stop: new AbortController().signal,
-    kin: async () => kin,
-    onStart: async (pid) => {
+    kin: async () => {
+      await noted;
+      return kin;
+    },
+    onStart: (pid) => {
       started.push(pid);
-      const identity = await identify(pid, '');
-      const startTime = identity?.start_time ?? 0;
-      const rest = {
-        command: 'agent',
-        workstream: 'A',
-        token: null,
-        proof: 'session',
-        ofLiveWorker: true,
-      } as const;
-      kin.push({ pid, startTime, ...rest });
+      const mine = note(pid);
+      noted = Promise.all([noted, mine]);
+      return mine;
     },
     onSignal: () => undefined,
     ...more,

@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -129,7 +130,7 @@ test('where the kin cannot be seen any more, the tool does not outlive the error
     },
   };
   await expect(run(supervision, 'exec sleep 20')).rejects.toThrow('cannot look');
-  await until(() => !startedPrograms().some(isAlive), { what: 'the tool to end', boundMs: 5_000 });
+  await until(() => !startedPrograms().some(isAlive), { what: 'the tool to end' });
 });
 
 const program = (name: string): string => join(import.meta.dirname, '../fixtures/programs', name);
@@ -165,6 +166,19 @@ test('whoever computes or changes files is at work, though it prints nothing', a
   );
   expect(await here).toMatchObject({ how: 'exit', exitCode: 0 });
   expect(await burner).toMatchObject({ how: 'exit', exitCode: 0 });
+});
+
+test('whoever changes files is at work, though nobody could look for a while', async () => {
+  const folder = await workplace();
+  const ended = run(
+    watch(new AbortController().signal, { stallMs: 2_000 }),
+    `sh ${program('writes-quietly.sh')} ${folder} 60`,
+    folder,
+  );
+  await until(() => existsSync(join(folder, 'deep/file.txt')), { what: 'the first file' });
+  // This process stands still, as one that is starved or stopped.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_500);
+  expect(await ended).toMatchObject({ how: 'exit', exitCode: 0 });
 });
 
 test('files elsewhere are no sign of work', async () => {
