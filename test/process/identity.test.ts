@@ -101,6 +101,19 @@ describe.runIf(onLinux)('judge on Linux', () => {
     expect(await judge(child.pid, identity)).toBe('same');
   });
 
+  it('waits for the last thread of one that is ending, and shows nothing of itself any more', async () => {
+    const file = join(makeFolder(), 'pid');
+    const token = createToken();
+    const child = await start('python3', [program('loses-first-thread.py'), file, '2.5', token]);
+    const identity = await identify(child.pid, token);
+    if (identity === null) throw new Error('it ended at once');
+    const verdict = await eventually('a verdict', async () => {
+      const seen = await judge(child.pid, identity);
+      return seen !== 'same' && seen;
+    });
+    expect(verdict).toBe('dead');
+  });
+
   it('never takes a process for dead that was spawned just now', async () => {
     const token = createToken();
     for (let round = 0; round < 30; round += 1) {
