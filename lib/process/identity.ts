@@ -11,8 +11,8 @@ import { backend, isSameStart, type Origin, origin, probe } from './system.ts';
  */
 const EXEC_WINDOW_SECONDS = 2;
 
-/** Exit also clears both, for a moment before the process is a zombie. */
-const EXIT_LOOKS = 5;
+/** Exit also clears both, until the last thread is gone: on a busy machine a third of a second and more. */
+const EXIT_PATIENCE_MS = 5_000;
 const EXIT_LOOK_MS = 10;
 
 /** The identity of the process that `pid` names now, or null if it is gone or cannot be seen. */
@@ -53,7 +53,7 @@ export async function judge(pid: number, identity: Identity): Promise<'same' | '
   }
   const place = locate(identity, here);
   if (place !== 'here') return place === 'elsewhere' ? 'unknown' : 'dead';
-  for (let look = 1; ; look += 1) {
+  for (const deadline = performance.now() + EXIT_PATIENCE_MS; ; ) {
     const info = await probe(pid);
     if (info === 'gone') return 'dead';
     if (info === 'unknown') return 'unknown';
@@ -63,7 +63,7 @@ export async function judge(pid: number, identity: Identity): Promise<'same' | '
     // Holders of locks have no launch token: the start time alone tells them.
     if (identity.token === '' || carriesToken(info, identity.token) || isInExecWindow(info)) return 'same';
     if (!info.opaque) return info.environ === null ? 'unknown' : 'dead';
-    if (look === EXIT_LOOKS) return 'unknown';
+    if (performance.now() > deadline) return 'unknown';
     await sleep(EXIT_LOOK_MS);
   }
 }

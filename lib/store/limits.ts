@@ -46,7 +46,7 @@ const LEAST_WAIT_SECONDS = 1;
 /** Clocks of two processes of one machine differ by less. */
 const SKEW_SECONDS = 60;
 const MAX_BYTES = 256 * 1024;
-const LOCK_BOUND_MS = 5_000;
+const LOCK_BOUND_MS = 15_000;
 
 /** Where state of a user is kept: `ORCH_STATE_HOME`, else `XDG_STATE_HOME`, else `~/.local/state`. */
 export function stateHome(env: NodeJS.ProcessEnv = process.env): string {

@@ -93,11 +93,12 @@ test('tells that a signal ended git, or a git that it started', async () => {
   await put(bin, { git: '#!/bin/sh\nkill -9 $$\n' });
   await chmod(join(bin, 'git'), 0o755);
   const calls = [
-    git(root, ['rev-parse', 'HEAD'], { env: { PATH: `${bin}${delimiter}${process.env['PATH']}` } }),
-    git(root, ['-c', 'alias.x=!kill -9 $$', 'x']),
+    () => git(root, ['rev-parse', 'HEAD'], { env: { PATH: `${bin}${delimiter}${process.env['PATH']}` } }),
+    () => git(root, ['-c', 'alias.x=!kill -9 $$', 'x']),
   ];
+  // One after the other: a call that fails while another is waited for is a rejection that nobody handles.
   for (const call of calls) {
-    const error: unknown = await call.catch((thrown: unknown) => thrown);
+    const error: unknown = await call().catch((thrown: unknown) => thrown);
     expect(killedGitOf(new Error('around it', { cause: error }))).toMatchObject({
       code: 'GIT_KILLED',
       signal: 'SIGKILL',

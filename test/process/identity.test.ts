@@ -88,14 +88,30 @@ describe.runIf(onLinux)('judge on Linux', () => {
 
   it('finds the token in the environment or among the arguments; without it, the process is a stranger', async () => {
     const token = createToken();
+    const begun = performance.now();
     const child = await start('sleep', ['60'], { env: { PATH: process.env['PATH'], ORCH_TOKEN: token } });
     const identity = await identify(child.pid, token);
     if (identity === null) throw new Error('it ended at once');
     const stranger = { ...identity, token: createToken() };
     // Just started, it might still be between fork and exec, and show what its parent was given.
-    expect(await judge(child.pid, stranger)).toBe('same');
-    await eventually('the verdict dead', async () => (await judge(child.pid, stranger)) === 'dead', 4_000);
+    const verdict = await judge(child.pid, stranger);
+    // On a busy machine the two seconds may be over by now.
+    if (performance.now() - begun < 1_900) expect(verdict).toBe('same');
+    await eventually('the verdict dead', async () => (await judge(child.pid, stranger)) === 'dead');
     expect(await judge(child.pid, identity)).toBe('same');
+  });
+
+  it('waits for the last thread of one that is ending, and shows nothing of itself any more', async () => {
+    const file = join(makeFolder(), 'pid');
+    const token = createToken();
+    const child = await start('python3', [program('loses-first-thread.py'), file, '2.5', token]);
+    const identity = await identify(child.pid, token);
+    if (identity === null) throw new Error('it ended at once');
+    const verdict = await eventually('a verdict', async () => {
+      const seen = await judge(child.pid, identity);
+      return seen !== 'same' && seen;
+    });
+    expect(verdict).toBe('dead');
   });
 
   it('never takes a process for dead that was spawned just now', async () => {

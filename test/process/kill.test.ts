@@ -64,7 +64,7 @@ describe.runIf(process.platform === 'linux')('killKin', () => {
     const signals: string[] = [];
     const { killed, left } = await killKin(orphansOf(root, traces), {
       graceMs: 300,
-      boundMs: 5_000,
+      boundMs: 20_000,
       onSignal: (kin, signal) => {
         signals.push(`${kin.pid} ${signal}`);
       },
@@ -82,7 +82,7 @@ describe.runIf(process.platform === 'linux')('killKin', () => {
     const root = makeFolder();
     const { pid, tools, trace } = await startWorker(root, 'A', ['clears-environment.sh']);
     await kill(pid);
-    const { killed } = await killKin(orphansOf(root, [trace]), { graceMs: 1_000, boundMs: 5_000 });
+    const { killed } = await killKin(orphansOf(root, [trace]), { graceMs: 1_000, boundMs: 20_000 });
     expect(killed.map((kin) => kin.pid)).toEqual([tools.get('clears-environment.sh')]);
   });
 
@@ -96,7 +96,7 @@ describe.runIf(process.platform === 'linux')('killKin', () => {
     };
     const { killed } = await killKin(orphansOf(root, [trace]), {
       graceMs: 0,
-      boundMs: 5_000,
+      boundMs: 20_000,
       onSignal: note,
     });
     expect(killed).toHaveLength(2);
@@ -133,7 +133,7 @@ describe.runIf(process.platform === 'linux')('killKin', () => {
     await kill(pid);
     const parent = await start('sh', ['-c', script], { detached: true, env });
     const child = await pidIn(file);
-    const { killed, left } = await killKin(orphansOf(root, [trace]), { graceMs: 100, boundMs: 5_000 });
+    const { killed, left } = await killKin(orphansOf(root, [trace]), { graceMs: 100, boundMs: 20_000 });
     expect(left).toEqual([]);
     expect(killed.map((kin) => kin.pid)).toEqual(expect.arrayContaining([parent.pid, child]));
   });
@@ -158,7 +158,7 @@ describe.runIf(process.platform === 'linux')('killKin', () => {
     const { pid, tools, trace } = await startWorker(root, 'A', ['ignores-sigterm.sh']);
     await kill(pid);
     const onSignal = (): void => writeFileSync('/proc/none', '');
-    const done = killKin(orphansOf(root, [trace]), { graceMs: 50, boundMs: 5_000, onSignal });
+    const done = killKin(orphansOf(root, [trace]), { graceMs: 50, boundMs: 20_000, onSignal });
     await expect(done).rejects.toMatchObject({ code: 'ENOENT' });
     expect(await isGone(tools.get('ignores-sigterm.sh') ?? 0)).toBe(true);
   });

@@ -7,7 +7,7 @@ import { build } from 'rolldown';
 import { identify } from '../../lib/process/identity.ts';
 import { signalVerified } from '../../lib/process/kill.ts';
 import { findKin, type Kin, type WorkerTrace } from '../../lib/process/kin.ts';
-import { createToken, isSameStart, probe } from '../../lib/process/system.ts';
+import { createToken, isSameStart, listProcesses, probe } from '../../lib/process/system.ts';
 import { worktreePath } from '../../lib/protocol/layout.ts';
 import type { Identity } from '../../lib/protocol/status.ts';
 
@@ -18,7 +18,7 @@ export const program = (name: string): string => join(programs, name);
 export async function eventually<T>(
   what: string,
   look: () => T | null | false | Promise<T | null | false>,
-  boundMs = 10_000,
+  boundMs = 30_000,
 ): Promise<T> {
   for (const end = performance.now() + boundMs; performance.now() < end; ) {
     const value = await look();
@@ -98,7 +98,13 @@ export type TestWorker = {
   env: Record<string, string>;
 };
 
-/** Starts a worker that starts `tools`, each a fixture that writes `<folder>/<name>`; waits for their pids. */
+/** What each tool of a worker is in the end; see the fixtures. */
+const TOOL = 'sleep 120';
+
+/**
+ * Starts a worker that starts `tools`, each a fixture that writes `<folder>/<name>`; waits for their pids, and until
+ * the shells that started them are over: whoever counts what is left of the worker counts the tools alone.
+ */
 export async function startWorker(
   root: string,
   id: string,
@@ -122,6 +128,11 @@ export async function startWorker(
   if (identity === null) throw new Error('the worker ended at once');
   const found = new Map<string, number>();
   for (const name of tools) found.set(name, await pidIn(join(pids, name)));
+  const own = new Set(found.values());
+  await eventually(`the tools of ${id} alone`, async () => {
+    const all = (await listProcesses()).filter(({ zombie }) => !zombie);
+    return all.every(({ pid, ppid, command }) => (own.has(pid) ? command === TOOL : ppid !== child.pid));
+  });
   const trace = { id, pid: child.pid, identity, worktree, lastSignAt: Date.now() / 1_000 };
   return { pid: child.pid, token, identity, trace, env: { PATH: path, ...marks }, tools: found };
 }

@@ -2,11 +2,12 @@ import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { errnoOf } from '../../lib/errors.ts';
 import { cgroupMount, killScope } from '../../lib/process/cgroup.ts';
 import { killKin } from '../../lib/process/kill.ts';
 import { findKin, type Kin } from '../../lib/process/kin.ts';
 import { limitMark, mayBeMark, scopeFolder, scopeOf, scopeUnit } from '../../lib/process/scope-unit.ts';
-import { createToken } from '../../lib/process/system.ts';
+import { createToken, probe } from '../../lib/process/system.ts';
 import { endAll, eventually, isGone, makeFolder, pidIn, start } from './rig.ts';
 
 /** The marks that a command cannot shed by accident, in names and in a real cgroup v2 tree. */
@@ -48,6 +49,17 @@ describe('the name of a scope', () => {
   });
 });
 
+/** False while somebody is in it. */
+function isRemoved(folder: string): boolean {
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EBUSY') return false;
+    throw error;
+  }
+}
+
 const mount = process.getuid?.() === 0 && process.platform === 'linux' ? cgroupMount() : null;
 if (mount === null) process.stderr.write('SKIPPED: scopes in cgroup v2: not root, or not mounted\n');
 
@@ -59,8 +71,8 @@ describe.skipIf(mount === null)('a scope in cgroup v2', () => {
     const folder = join(place, unit);
     mkdirSync(folder);
     onTestFinished(async () => {
-      await eventually('an empty scope', () => readFileSync(join(folder, 'cgroup.procs'), 'utf8') === '');
-      rmdirSync(folder);
+      // Who is about to end is in no list any more, and yet keeps the folder for a moment.
+      await eventually('the end of the scope', () => isRemoved(folder));
     });
     return { path: `${mount?.root === '/' ? '' : mount?.root}/${unit}`, folder };
   }
@@ -113,7 +125,12 @@ describe.skipIf(mount === null)('a scope in cgroup v2', () => {
     const script = 'echo $$ > "$0/cgroup.procs"; echo $$ > "$1"; exec sleep 120';
     const { pid: stranger } = await start('sh', ['-c', script, folder, file], { env: marks });
     await pidIn(file);
-    const { killed, left } = await killKin(orphansOf(root), { graceMs: 0, boundMs: 10_000 });
+    // In the middle of exec it has no marks to show.
+    await eventually('sleep', async () => {
+      const info = await probe(stranger);
+      return typeof info !== 'string' && info.command === 'sleep 120';
+    });
+    const { killed, left } = await killKin(orphansOf(root), { graceMs: 0, boundMs: 20_000 });
     expect([killed.map(({ pid }) => pid), left]).toEqual([[ours], []]);
     expect(await isGone(stranger)).toBe(false);
     expect(readFileSync(join(folder, 'cgroup.events'), 'utf8')).toContain('frozen 0');

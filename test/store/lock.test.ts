@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFil
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { identify } from '../../lib/process/identity.ts';
+import { isFrozen } from '../../lib/process/system.ts';
 import { clearDeadLock, lockHolder, takeLock, withLock } from '../../lib/store/lock.ts';
 import { endAll, makeFolder, type Program, runProgram } from './run-program.ts';
 
@@ -105,21 +106,20 @@ describe('a lock whose holder was killed', () => {
 
   it('is broken while it is a zombie, too: nobody waited for it yet', async () => {
     const path = join(makeFolder(), 'a.lock');
-    // The shell replaces itself by a sleep that never waits for its child.
+    // The shell replaces itself by a sleep that never waits for its child. That ends with its stdin, which a shell
+    // would take from it; by another number it gets the one of here, on which nothing ever comes.
     const { spawn } = await import('node:child_process');
     const program = join(import.meta.dirname, 'programs', 'hold.ts');
-    const script = `'${process.execPath}' --import tsx '${program}' '${path}' 0 < /dev/zero & exec sleep 60`;
-    const parent = spawn('sh', ['-c', script], { stdio: 'ignore' });
+    const script = `exec 3<&0; '${process.execPath}' --import tsx '${program}' '${path}' 0 <&3 & exec sleep 120`;
+    const parent = spawn('sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'] });
     try {
-      await expect
-        .poll(() => lockHolder(path), { timeout: 20_000 })
-        .toMatchObject({ pid: expect.any(Number) });
+      await expect.poll(() => lockHolder(path)).toMatchObject({ pid: expect.any(Number) });
       const held = lockHolder(path);
       if (typeof held === 'string') throw new Error(held);
       process.kill(held.pid, 'SIGKILL');
       await expect.poll(() => readFileSync(`/proc/${held.pid}/stat`, 'latin1')).toContain(') Z ');
       // Its other threads may take a moment longer to go; nobody waits for the process itself.
-      await (await takeLock(path, { boundMs: 5_000 }))();
+      await (await takeLock(path, { boundMs: 20_000 }))();
       expect(readFileSync(`/proc/${held.pid}/stat`, 'latin1')).toContain(') Z ');
     } finally {
       parent.kill('SIGKILL');
@@ -139,7 +139,8 @@ describe('a lock whose holder was killed', () => {
       message: expect.stringContaining(String(program.pid)),
     });
     expect(tookMs).toBeGreaterThan(250);
-    expect(tookMs).toBeLessThan(5_000);
+    // Less than the bound of `withLock`, and much more than a busy machine needs for a dozen looks.
+    expect(tookMs).toBeLessThan(15_000);
     program.signal('SIGCONT');
     program.tell('release');
     expect(await program.line()).toBe('released');
@@ -249,17 +250,13 @@ describe('a storm of kill -9', () => {
     writeFileSync(journal, '');
     const start = (): Program => runProgram('increment', [lock, counter, journal, '100000']);
     const programs = Array.from({ length: 4 }, start);
-    const size = (): number => readFileSync(journal, 'utf8').length;
-    const until = performance.now() + 30_000;
-    // Goes on until some kill has met a holder, which on a busy machine the first ones may not.
-    for (let kill = 0; kill < 14 || (!hasCut(journal) && performance.now() < until); kill += 1) {
-      const before = size();
-      await expect
-        .poll(size, { timeout: 30_000, interval: 1 + ((kill * 7) % 5) })
-        .toBeGreaterThan(before + 40);
+    const ends = (): number => (readFileSync(journal, 'utf8').match(/^end /gm) ?? []).length;
+    for (let kill = 0; kill < 14 || ends() <= 14; kill += 1) {
+      const before = ends();
+      await expect.poll(ends, { timeout: 60_000, interval: 1 + ((kill * 7) % 5) }).toBeGreaterThan(before);
       // Every other time whoever is inside, else somebody: at some point of taking, waiting or giving.
-      const aimed = kill % 2 === 0 ? programs.findIndex(({ pid }) => pid === lastBegun(journal)) : kill % 4;
-      const [victim] = programs.splice(Math.max(aimed, 0), 1);
+      const aimed = kill % 2 === 0 ? await stopInside(programs, journal) : kill % 4;
+      const [victim] = programs.splice(aimed, 1);
       victim?.signal('SIGKILL');
       programs.push(start());
     }
@@ -270,15 +267,27 @@ describe('a storm of kill -9', () => {
     expect(cut, 'no kill ever met a holder: the storm proved nothing').toBeGreaterThan(0);
     await (await takeLock(lock, { boundMs: 0 }))();
     expect(lockHolder(lock)).toBe('free');
-  });
+  }, 120_000);
 });
 
-/** True once a `begin` is followed by another program's: its own `end` never came. */
-function hasCut(journal: string): boolean {
-  const lines = readFileSync(journal, 'utf8').trim().split('\n');
-  return lines.some(
-    (line, index) => line.startsWith('begin') && lines[index + 1]?.startsWith('begin') === true,
-  );
+/**
+ * Stops one of the programs while it is inside, at whatever point of it, and tells which. On a busy machine one that
+ * was just seen there has mostly gone on until a signal comes: it stands still first, and is looked at again.
+ */
+async function stopInside(programs: readonly Program[], journal: string): Promise<number> {
+  let inside = -1;
+  const look = async (): Promise<boolean> => {
+    inside = programs.findIndex(({ pid }) => pid === lastBegun(journal));
+    const program = programs[inside];
+    if (program === undefined) return false;
+    program.signal('SIGSTOP');
+    await expect.poll(() => isFrozen(program.pid), { interval: 1 }).toBe(true);
+    if (lastBegun(journal) === program.pid) return true;
+    program.signal('SIGCONT');
+    return false;
+  };
+  await expect.poll(look, { timeout: 60_000, interval: 1 }).toBe(true);
+  return inside;
 }
 
 function lastBegun(journal: string): number {
