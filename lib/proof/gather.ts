@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { hasObject } from '../git/repository.ts';
 import { eventsPath, historyPath, pidsDir, recordPath, statusDir, worktreesDir } from '../protocol/layout.ts';
@@ -43,7 +43,7 @@ export async function gather(request: GatherRequest): Promise<Evidence> {
   const ids = asked.map(({ id }) => id);
   const ledger = parseLedger(textOf(join(aside, 'ledger')));
   const { events, torn } = readEvents(root);
-  const stateFiles = [statusDir(root), pidsDir(root)].flatMap((folder) => filesIn(root, folder));
+  const { stateFiles, heldLocks } = await lookAtFiles(root);
   const git = await gitFacts(root, ids);
   const { restartLimit, recovered, reaped } = request;
   return {
@@ -64,7 +64,7 @@ export async function gather(request: GatherRequest): Promise<Evidence> {
     bystanders: await lookAgain(bystanders),
     remaining: await remainingOf(root, ledger, bystanders),
     stateFiles,
-    heldLocks: await heldAmong(root, stateFiles),
+    heldLocks,
     tornReads: seen?.tornReads ?? [],
     together: seen?.together ?? [],
   };
@@ -130,12 +130,16 @@ function filesIn(root: string, folder: string): string[] {
   });
 }
 
-async function heldAmong(root: string, stateFiles: readonly string[]): Promise<string[]> {
-  const held: string[] = [];
-  for (const path of stateFiles.filter((one) => /\.lock(?:\.[0-9a-f]{32})?$/.test(one))) {
-    if (await isHeldByLiving(join(root, path))) held.push(path);
+/** An orchestrator that has resigned may still let its lock go: what is gone after the look is not left. */
+async function lookAtFiles(root: string): Promise<Pick<Evidence, 'stateFiles' | 'heldLocks'>> {
+  const listed = [statusDir(root), pidsDir(root)].flatMap((folder) => filesIn(root, folder));
+  const heldLocks: string[] = [];
+  for (const path of listed.filter((one) => /\.lock(?:\.[0-9a-f]{32})?$/.test(one))) {
+    if (await isHeldByLiving(join(root, path))) heldLocks.push(path);
   }
-  return held;
+  const isThere = (path: string): boolean =>
+    lstatSync(join(root, path), { throwIfNoEntry: false }) !== undefined;
+  return { stateFiles: listed.filter(isThere), heldLocks };
 }
 
 function noncesBelow(folder: string): Set<string> {

@@ -7,6 +7,8 @@ import { personEnvironment } from './command.ts';
 import type { Stage } from './stage.ts';
 
 const LIFE = '900';
+/** Beside a busy machine. */
+const SHELL_BOUND_MS = 60_000;
 const SCRIPT = '/usr/bin/script';
 
 /**
@@ -35,7 +37,8 @@ export async function placeBystanders(stage: Stage): Promise<void> {
     env: { ...personEnvironment(), SHELL: '/bin/sh' },
   });
   await note(stage, terminal.pid, 'a terminal');
-  for (let tries = 0; tries < 500 && !/^\d+\n$/.test(textOf(pidFile)); tries += 1) {
+  const bound = performance.now() + SHELL_BOUND_MS;
+  while (!/^\d+\n$/.test(textOf(pidFile)) && performance.now() < bound) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   await note(stage, Number(textOf(pidFile)), 'a shell with a terminal, in a worktree');
