@@ -109,7 +109,12 @@ export const GARBAGE: Action = {
       stage.excuses.push({ kind: 'garbage', workstream: id ?? '' });
       // A reader may see the file between its truncation and its text.
       for (const planted of ['', written]) stage.planted.add(planted);
-      writeFileSync(path, written);
+      try {
+        writeFileSync(path, written);
+      } catch (error) {
+        // Where the disk of the round is full, nothing may be all that it gets to write.
+        if (errnoOf(error) !== 'ENOSPC') throw error;
+      }
       count(stage.tally.deeds, 'garbage record');
       stage.note(`wrote nonsense over the record of ${id}`);
     };
