@@ -69,14 +69,23 @@ async function sampleRunning(
   let most = 0;
   let samples = 0;
   while (!isOver()) {
-    const states = readdirSync(folder)
-      .filter((name) => name.endsWith('.json') && !name.startsWith('_'))
-      .map((name) => (JSON.parse(readFileSync(join(folder, name), 'utf8')) as { status: string }).status);
-    most = Math.max(most, states.filter((status) => status === 'starting' || status === 'running').length);
+    // Records are read one after the other: those that are at work before and after were so at one moment.
+    const before = atWorkIn(folder);
+    const after = new Set(atWorkIn(folder));
+    most = Math.max(most, before.filter((name) => after.has(name)).length);
     samples += 1;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return { most, samples };
+}
+
+/** Which records say that a worker is at work. Each has one attempt. */
+function atWorkIn(folder: string): string[] {
+  const names = readdirSync(folder).filter((name) => name.endsWith('.json') && !name.startsWith('_'));
+  return names.filter((name) => {
+    const { status } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as { status: string };
+    return status === 'starting' || status === 'running';
+  });
 }
 
 /** The same by the audit trail, which misses no moment. */
