@@ -33,7 +33,9 @@ async function launchAndKill({ orch, root, planPath, start, score }: Stage): Pro
   const log = openSync(join(dirname(root), 'launch.log'), 'a');
   const args = [orch, 'launch', planPath, '--root', root, '--max-parallel', '4'];
   const stdio = ['ignore', log, log] as const;
-  const launcher = spawn(process.execPath, args, { detached: true, stdio: [...stdio], env: cleanEnv() });
+  // Held up once others can go on, so that it is there to be killed however late this process looks.
+  const env = { ...cleanEnv(), ORCH_FAILPOINT: 'launch/store.orchestrator-lock.free:delay:60000' };
+  const launcher = spawn(process.execPath, args, { detached: true, stdio: [...stdio], env });
   closeSync(log);
   const ended = end(launcher);
   const { pid } = launcher;
