@@ -29,10 +29,15 @@ export async function makeNamespace(
   firstPid: number,
   init: keyof typeof INITS = 'reaps',
 ): Promise<Namespace> {
-  const script = `echo ${firstPid} > /proc/sys/kernel/ns_last_pid; ${INITS[init]}`;
-  const holder = spawn('unshare', [...NEW, 'sh', '-c', script], { stdio: 'ignore', cwd: '/' });
+  const script = `echo ${firstPid} > /proc/sys/kernel/ns_last_pid; echo begun; ${INITS[init]}`;
+  const stdio = ['ignore', 'pipe', 'ignore'] as const;
+  const holder = spawn('unshare', [...NEW, 'sh', '-c', script], { stdio: [...stdio], cwd: '/' });
   const { pid } = holder;
   if (pid === undefined) throw new Error('unshare did not start');
+  let hasBegun = false;
+  holder.stdout?.once('data', () => {
+    hasBegun = true;
+  });
   context.onTestFinished(async () => {
     // The kernel ends all of a namespace with its init.
     signal(pid, 'SIGKILL');
@@ -40,8 +45,8 @@ export async function makeNamespace(
   });
   const children = (): string => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
   const inside = Number(await until(children, { what: 'the init of a namespace' }));
-  const isSet = (): boolean => readFileSync(`/proc/${inside}/cmdline`, 'utf8').includes('sleep');
-  await until(isSet, { what: 'the init to begin' });
+  // Before its word it may have neither its own `/proc` nor its numbers.
+  await until(() => hasBegun, { what: 'the init to begin' });
   return {
     init: inside,
     start: (args, { cwd = '/', env = {} } = {}) =>
@@ -70,6 +75,12 @@ export function innerPid(pid: number): number | null {
   const numbers = /^NSpid:\s+(.*)$/m.exec(text ?? '')?.[1]?.split(/\s+/);
   return numbers === undefined ? null : Number(numbers.at(-1));
 }
+
+/** The words of its command line; null once it is gone. */
+export const wordsOf = (pid: number): string[] | null =>
+  orGone(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
+    ?.split('\0')
+    .slice(0, -1) ?? null;
 
 const namespaceOf = (pid: number): string | null => orGone(() => readlinkSync(`/proc/${pid}/ns/pid`));
 

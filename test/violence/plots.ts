@@ -5,9 +5,9 @@ import type { Violation } from '../../lib/proof/evidence.ts';
 import { judge } from '../../lib/proof/judge.ts';
 import type { Wish } from '../../lib/proof/material.ts';
 import { bystander } from '../../lib/proof/processes.ts';
-import { isAlive, personEnvironment, signal, until } from '../rig/repository.ts';
+import { isAlive, personEnvironment, signal, until, wholeLines } from '../rig/repository.ts';
 import { durabilityFaults } from './durability.ts';
-import { innerPid, makeNamespace, type Namespace, outerPid } from './namespace.ts';
+import { innerPid, makeNamespace, type Namespace, outerPid, wordsOf } from './namespace.ts';
 import { BOUND_MS, beginTrial, killAll, livePid, type Trial, untilQuiet } from './trial.ts';
 
 /** Lives in which one safeguard after the other is all that stands between orch and a broken guarantee. */
@@ -28,6 +28,13 @@ const failpointOf = (trial: Trial, order: string): Record<string, string> => {
   return { ORCH_FAILPOINT: order, ORCH_FAILPOINT_ONCE: join(trial.aside, 'once') };
 };
 
+/** The PIDs, as they know themselves, of those who passed a place of `names` by now; `ROLE NAME` each. */
+function passedBy(trace: string, ...names: string[]): number[] {
+  return wholeLines(trace).flatMap((line) =>
+    names.some((name) => line.startsWith(`${name} `)) ? [Number(line.split(' ').at(-1))] : [],
+  );
+}
+
 const struck = (trial: Trial): Promise<boolean> =>
   until(() => existsSync(join(trial.aside, 'once')), { what: 'the strike', boundMs: BOUND_MS });
 
@@ -46,7 +53,7 @@ async function launcherDies(context: Context, dist: string): Promise<Violation[]
 
 /** A person repeats their word while the first command is held up in the middle of its write. */
 async function wordTwice(context: Context, dist: string): Promise<Violation[]> {
-  const trial = await beginTrial(context, dist, [{ id: 'a', tasks: [['fail-once', 'pause:120']] }]);
+  const trial = await beginTrial(context, dist, [{ id: 'a', tasks: [['fail-once', 'wait:go']] }]);
   const { rig, aside } = trial;
   await rig.orch(['launch']);
   await trial.untilNoted({ what: 'failed' });
@@ -54,11 +61,15 @@ async function wordTwice(context: Context, dist: string): Promise<Violation[]> {
   const trace = join(aside, 'trace');
   const env = { ORCH_FAILPOINT: 'retry/store.record.write:delay:9000', ORCH_FAILPOINT_TRACE: trace };
   const slow = rig.start(['retry', 'a'], env);
-  const isHeld = (): boolean =>
-    existsSync(trace) && readFileSync(trace, 'utf8').includes('retry store.record.write');
+  const isHeld = (): boolean => passedBy(trace, 'retry store.record.write').length > 0;
   await until(isHeld, { what: 'the first word to be held up', boundMs: BOUND_MS });
-  await rig.orch(['retry', 'a']);
+  // Frozen in it, however long the second word and its worker take.
+  signal(slow.pid, 'SIGSTOP');
+  const { code } = await rig.orch(['retry', 'a']);
+  if (code === 0) await trial.untilNoted({ what: 'start', attempt: 2 });
+  signal(slow.pid, 'SIGCONT');
   await slow.finished;
+  trial.release('go');
   const recovered = await trial.recover();
   return judge(await trial.evidence({ recovered, reaped: recovered }));
 }
@@ -69,14 +80,27 @@ async function twoOrchestrators(context: Context, dist: string): Promise<Violati
     ...waiting,
     { id: 'b', dependsOn: ['a'], tasks: [['pause:5']] },
   ]);
-  const { rig } = trial;
+  const { rig, aside } = trial;
   await killAll(await livePid(rig, '_orchestrator'));
-  const env = { ORCH_FAILPOINT: '_orchestrate/store.orchestrator.write:delay:5000' };
+  const trace = join(aside, 'trace');
+  const named = '_orchestrate store.orchestrator.write';
+  const env = {
+    ORCH_FAILPOINT: '_orchestrate/store.orchestrator.write:delay:9000',
+    ORCH_FAILPOINT_TRACE: trace,
+  };
   const reattached = [rig.start(['reattach'], env), rig.start(['reattach'], env)];
-  await until(() => rig.processes().filter(({ command }) => command.includes('_orchestrate')).length > 1, {
-    what: 'two orchestrators to be started',
+  const first = await until(() => passedBy(trace, named)[0], {
+    what: 'an orchestrator about to write its name',
     boundMs: BOUND_MS,
   });
+  // Frozen before it did, however long the other takes to come as far, or to the lock that keeps it away.
+  signal(first, 'SIGSTOP');
+  const come = (): number[] => passedBy(trace, named, '_orchestrate store.orchestrator-lock.take');
+  await until(() => come().some((pid) => pid !== first), {
+    what: 'a second orchestrator',
+    boundMs: BOUND_MS,
+  });
+  signal(first, 'SIGCONT');
   trial.release('go');
   await Promise.all(reattached.map(({ finished }) => finished));
   await untilQuiet(rig);
@@ -240,12 +264,18 @@ async function recycled(context: Context, dist: string): Promise<Violation[]> {
   const trace = join(aside, 'trace');
   const env = { ORCH_FAILPOINT: 'reap/process.signal.verify:delay:8000', ORCH_FAILPOINT_TRACE: trace };
   const reaped = inside(space, trial, ['reap'], env);
-  const isHeld = (): boolean => existsSync(trace) && readFileSync(trace, 'utf8').includes('signal.verify');
-  await until(isHeld, { what: 'reap to look', boundMs: BOUND_MS });
+  const isHeld = (): number | null | undefined => {
+    const [inner] = passedBy(trace, 'reap process.signal.verify');
+    return inner === undefined ? null : outerPid(space, inner);
+  };
+  const held = await until(isHeld, { what: 'reap to look', boundMs: BOUND_MS });
+  // Frozen after its look, however long the stranger takes to get the number.
+  signal(held, 'SIGSTOP');
   await killAll(leftover);
   await until(() => outerPid(space, number) === null, { what: 'the number to be free', boundMs: BOUND_MS });
   const stranger = await takeNumber(space, number);
   trial.bystanders.push(await bystander(stranger, 'has a recycled number'));
+  signal(held, 'SIGCONT');
   await reaped;
   return judge(await trial.evidence({ recovered: false, reaped: false }));
 }
@@ -253,7 +283,7 @@ async function recycled(context: Context, dist: string): Promise<Violation[]> {
 /** A stranger that has exactly this PID inside; its PID as the test sees it. */
 async function takeNumber(space: Namespace, number: number): Promise<number> {
   const script = `
-    tries=200
+    tries=20000
     while [ "$tries" -gt 0 ]; do
       echo $((${number} - 1)) > /proc/sys/kernel/ns_last_pid
       sleep 300 &
@@ -264,11 +294,10 @@ async function takeNumber(space: Namespace, number: number): Promise<number> {
     done
     wait`;
   space.start(['sh', '-c', script]);
-  const isIt = (pid: number | null): pid is number =>
-    pid !== null && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('300');
+  // Not yet itself, or somebody else for a moment: init, too, starts processes there.
   const find = (): number => {
-    const pid = outerPid(space, number);
-    return isIt(pid) && innerPid(pid) === number ? pid : 0;
+    const pid = outerPid(space, number) ?? 0;
+    return wordsOf(pid)?.join(' ') === 'sleep 300' && innerPid(pid) === number ? pid : 0;
   };
   return until(find, { what: 'a stranger with the number', boundMs: BOUND_MS });
 }
