@@ -10,6 +10,7 @@ export type Recorded = {
   progress: string;
   current_task: string | null;
   attempt: number;
+  cut_offs: number;
   base: string | null;
   reason: { code: string; message: string } | null;
 };
