@@ -70,7 +70,7 @@ async function launched(rig: Rig, { env, isStruck }: Armed): Promise<void> {
   const path = join(rig.aside, 'ledger');
   const runsSecond = (): boolean =>
     existsSync(path) &&
-    parseLedger(readFileSync(path, 'utf8')).some(({ what, task }) => what === 'start' && task === 2);
+    parseLedger(readFileSync(path, 'utf8')).some(({ what, task }) => what === 'beat' && task === 2);
   await until(() => isStruck() || runsSecond(), { what: 'the second task to begin', boundMs: 120_000 });
 }
 
