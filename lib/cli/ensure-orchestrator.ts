@@ -5,7 +5,7 @@ import { startOrchestrator } from '../process/background.ts';
 import { probe } from '../process/system.ts';
 import { orchestratorLogPath } from '../protocol/layout.ts';
 import { readPlan } from '../store/plans.ts';
-import { currentOrchestrator } from '../store/role.ts';
+import { currentOrchestrator, hasRole } from '../store/role.ts';
 import { isWorkLeft } from '../store/work-left.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
 
@@ -52,7 +52,7 @@ export async function isStartedAtWork(root: string): Promise<boolean> {
 const RESIGN_BOUND_MS = 60_000;
 const LOOK_MS = 50;
 
-/** Waits until the orchestrator has cleaned up and resigned, or died; at most a minute. */
+/** Waits until the orchestrator has cleaned up, resigned and let go of its role, or died; at most a minute. */
 export async function untilResigned(root: string, signal: AbortSignal): Promise<void> {
   const bound = performance.now() + RESIGN_BOUND_MS;
   const started = starts.get(root);
@@ -61,7 +61,8 @@ export async function untilResigned(root: string, signal: AbortSignal): Promise<
     // Ours may not have written its name yet.
     const isOurs =
       started === undefined || current?.pid === started.pid || performance.now() - started.at > SETTLE_MS;
-    if (isOurs && current?.alive !== true) return;
+    const isAtIt = current !== null && (current.alive === true || (await hasRole(root, current)));
+    if (isOurs && !isAtIt) return;
     await sleep(LOOK_MS);
   }
 }

@@ -5,7 +5,7 @@ import { orchestratorLockPath, orchestratorPath, orchestratorPidPath } from '../
 import { type Identity, isIdentity } from '../protocol/status.ts';
 import { writeDurably } from './durable.ts';
 import { type Actor, audit } from './events.ts';
-import { type Release, takeLock } from './lock.ts';
+import { lockHolder, type Release, takeLock } from './lock.ts';
 import { readDamaged } from './open.ts';
 import { readPid, removeFile, writePid } from './signs.ts';
 
@@ -40,6 +40,13 @@ export async function currentOrchestrator(root: string): Promise<Orchestrator | 
   if (value.ended_at !== null) return { ...value, alive: false };
   const verdict = await judge(value.pid, value.identity);
   return { ...value, alive: verdict === 'unknown' ? null : verdict === 'same' };
+}
+
+/** True while this one, which may have resigned already, has the role: it looks once more before it lets go. */
+export async function hasRole(root: string, { pid }: Orchestrator): Promise<boolean> {
+  const holder = lockHolder(orchestratorLockPath(root));
+  if (holder === 'free' || holder === 'unknown' || holder.pid !== pid) return false;
+  return (await judge(holder.pid, holder.identity)) === 'same';
 }
 
 function parse(text: string): OrchestratorFile | null {

@@ -263,6 +263,22 @@ describe('orch wait', () => {
   });
 });
 
+describe('a reattach', () => {
+  it('ends once the orchestrator has let go, so that what comes next has its way', {
+    timeout: 120_000,
+  }, async () => {
+    const rig = rigOf([{ id: 'A', tasks: [{ run: 'true' }] }]);
+    const env = { ORCH_FAILPOINT: '_orchestrate/store.role.resigned:delay:6000' };
+    expect((await rig.orch(['launch'], { env })).code).toBe(0);
+    expect((await rig.orch(['reattach'])).code).toBe(0);
+    // Of a launch that was killed: it goes under the lock of its writer.
+    rig.write('.status/_plan.json.4244', 'half');
+    expect((await rig.orch(['reap'])).code).toBe(0);
+    expect(existsSync(join(rig.root, '.status/_plan.json.4244'))).toBe(false);
+    expect((await rig.orch(['launch'])).code).toBe(0);
+  });
+});
+
 describe('a folder of plans', () => {
   it('is read when nothing is named', { timeout: 60_000 }, async () => {
     const rig = rigOf(undefined, {
