@@ -24,6 +24,7 @@ const hostile = fc.constantFrom(
   '::endgroup::',
   '::x::',
   'a%0Ab',
+  'a\u2028b',
 );
 const text = fc.oneof(
   hostile,

@@ -1,8 +1,9 @@
 /** What the runner of GitHub Actions takes for commands in the output of a step: `::name props::text` and `##[name]`. */
 export type RunnerCommand = { name: string; properties: string; text: string };
 
-const V2 = /^\s*::([^\s:]+)(?: ([^:]*))?::(.*)$/;
-const V1 = /##\[([^\s\]]+)(?: ([^\]]*))?\](.*)$/;
+// A line ends at a newline alone: U+2028 and U+2029 are characters like others.
+const V2 = /^\s*::([^\s:]+)(?: ([^:]*))?::(.*)$/s;
+const V1 = /##\[([^\s\]]+)(?: ([^\]]*))?\](.*)$/s;
 
 export function readAsRunner(output: string): { commands: RunnerCommand[]; isStopped: boolean } {
   const commands: RunnerCommand[] = [];
