@@ -39,7 +39,7 @@ import { type Actor, audit } from '../store/events.ts';
 import { makeFolders, refuseTracked } from '../store/folders.ts';
 import { writePlan } from '../store/plans.ts';
 import { readRecord } from '../store/records.ts';
-import { type Role, takeRole } from '../store/role.ts';
+import type { Role } from '../store/role.ts';
 import { markOfHold, removeFile } from '../store/signs.ts';
 import { asksForContainment, chooseContainment, limitsFor } from '../tools/choose.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
@@ -48,6 +48,7 @@ import { configOf } from './config.ts';
 import { firstReports } from './first-reports.ts';
 import { logoutRisk } from './logout-risk.ts';
 import { planForLaunch } from './plan-for-launch.ts';
+import { takeRoleSoon } from './take-role.ts';
 import { warn } from './warn.ts';
 
 export type LaunchRequest = {
@@ -67,8 +68,6 @@ export type LaunchRequest = {
   /** Given on the command line; over them nothing, under them the config and the defaults. */
   options: Partial<PlanOptions>;
 };
-
-const ROLE_BOUND_MS = 2_000;
 
 /** Everything from a plan on paper to workers that have begun: exit code 0, or 1 if one could not start. */
 export async function launchPlan(request: LaunchRequest): Promise<number> {
@@ -139,7 +138,7 @@ export async function startRun(
   next: (role: Role) => Promise<void>,
 ): Promise<void> {
   const actor: Actor = { role: 'launch', pid: process.pid };
-  const role = await takeRole(root, actor, ROLE_BOUND_MS);
+  const role = await takeRoleSoon(root, actor);
   try {
     const lifts = markOfHold(root);
     // First settle what died, so that nobody is adopted who is not there.

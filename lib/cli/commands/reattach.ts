@@ -9,18 +9,17 @@ import { escapeControls, jsonLine } from '../../protocol/text.ts';
 import type { Actor } from '../../store/events.ts';
 import { makeFolders } from '../../store/folders.ts';
 import { planInForce } from '../../store/plans.ts';
-import { takeRole } from '../../store/role.ts';
 import { terminalBell } from '../bell.ts';
 import { ensureOrchestrator, isStartedAtWork, untilResigned } from '../ensure-orchestrator.ts';
 import { followOnScreen } from '../follow-on-screen.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { findState } from '../root.ts';
+import { takeRoleSoon } from '../take-role.ts';
 import { tellEnd } from '../tell-end.ts';
 import type { Verb } from '../verb.ts';
 
 type Args = { once: boolean; launch: boolean };
 
-const ROLE_BOUND_MS = 2_000;
 const PASSES_MAX = 10;
 
 /** `orch reattach`: repairs what crashed, goes on with what is left, and watches until it is done. */
@@ -90,7 +89,7 @@ async function repair(
   output: { json: boolean; quiet: boolean },
 ): Promise<number> {
   const actor: Actor = { role: 'reattach', pid: process.pid };
-  const role = await takeRole(root, actor, ROLE_BOUND_MS);
+  const role = await takeRoleSoon(root, actor);
   const memory = newMemory();
   try {
     for (let round = 0; round < PASSES_MAX; round += 1) {

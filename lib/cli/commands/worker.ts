@@ -14,7 +14,6 @@ import type { Actor } from '../../store/events.ts';
 import { makeFolders, refuseTracked } from '../../store/folders.ts';
 import { plannedWorkstream, readPlan, writePlan } from '../../store/plans.ts';
 import { leaseOf, readRecord } from '../../store/records.ts';
-import { takeRole } from '../../store/role.ts';
 import { configOf } from '../config.ts';
 import { tellChange } from '../follow.ts';
 import { interruptSignal } from '../interrupt.ts';
@@ -22,11 +21,11 @@ import type { GlobalOptions } from '../options.ts';
 import { planForLaunch, type Selection } from '../plan-for-launch.ts';
 import { stopWorkstream } from '../stop-workstream.ts';
 import { tailLogs } from '../tail-logs.ts';
+import { takeRoleSoon } from '../take-role.ts';
 import type { Verb } from '../verb.ts';
 
 type Args = { workstream: string; worktree?: string | undefined; plan?: string[] | undefined };
 
-const ROLE_BOUND_MS = 2_000;
 const STOP_GRACE_MS = 10_000;
 
 /** `orch worker`: one worker in the foreground, for debugging. It stops within 5 s of losing this process. */
@@ -54,7 +53,7 @@ export const verb: Verb<Args> = {
     const actor: Actor = { role: 'worker-command', pid: process.pid };
     refuseTracked(await trackedUnder(root, STATE_FOLDERS));
     makeFolders(root);
-    const role = await takeRole(root, actor, ROLE_BOUND_MS);
+    const role = await takeRoleSoon(root, actor);
     try {
       const memory = newMemory();
       const repair = await pass({ root, permissions: PERMISSIONS.repair, mode: 'attached', actor, memory });
