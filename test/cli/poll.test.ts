@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { pollStatus } from '../../lib/orchestrate/poll.ts';
 import { planPath, recordPath, statusDir, stopPath } from '../../lib/protocol/layout.ts';
 import { requestStop, writeHold } from '../../lib/store/signs.ts';
@@ -155,6 +155,9 @@ describe('a live worker', () => {
     const root = makeRoot();
     const worker = await startWorker();
     await putRecord(root, 'A', workedOn(worker));
+    // The clock stands still, so that its age is what is said here, however long a look takes.
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
     putHeartbeat(root, 'A', 14);
     expect(await only(root, 'A')).toMatchObject({ verdict: 'running', reason: null });
     putHeartbeat(root, 'A', 60);
