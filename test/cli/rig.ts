@@ -99,14 +99,17 @@ export const failed = {
   reason: { code: 'tests_failed', message: 'npm test failed', hint: 'Look at the log.' },
 };
 
+/** A record that was written now. */
+export const recordText = (id: string, changes: Record<string, unknown> = {}): string =>
+  encodeRecord(plainRecord({ workstream: id, last_update: Date.now() / 1000, ...changes }));
+
 /** Writes a record as the store does: a reader sees the old one or the new one. */
 export async function putRecord(
   root: string,
   id: string,
   changes: Record<string, unknown> = {},
 ): Promise<void> {
-  const record = plainRecord({ workstream: id, last_update: Date.now() / 1000, ...changes });
-  await writeDurably(recordPath(root, id), encodeRecord(record));
+  await writeDurably(recordPath(root, id), recordText(id, changes));
   expect(readRecord(root, id)).toMatchObject({ kind: 'record' });
 }
 

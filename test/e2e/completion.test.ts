@@ -1,9 +1,12 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ORCH, type Rig } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
+
+// Dozens of shells and programs, one after the other: a minute where others are at work, too.
+vi.setConfig({ testTimeout: 180_000 });
 
 const PLAN = [
   { id: 'api-one', tasks: [{ run: 'true' }] },

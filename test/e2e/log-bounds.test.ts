@@ -1,9 +1,12 @@
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { completed, putRecord } from '../cli/rig.ts';
 import { type Rig, until } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
+
+// A line is some processes, and it takes hundreds of lines.
+vi.setConfig({ testTimeout: 180_000 });
 
 const config = (logs: unknown): Record<string, string> => ({
   'README.md': 'hello\n',
