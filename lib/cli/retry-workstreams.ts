@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { OrchError } from '../errors.ts';
 import { act } from '../orchestrate/act.ts';
 import { beginAnew } from '../orchestrate/begin-anew.ts';
@@ -24,7 +25,7 @@ export async function retryWorkstreams(
   fresh: boolean,
 ): Promise<string[]> {
   const actor: Actor = { role: 'retry', pid: process.pid };
-  const world = await observe(root, newMemory());
+  const world = await observeEnded(root, which);
   const views = which === 'failed' ? world.views.filter(hasFailed) : which.map((id) => viewOf(world, id));
   const records = views.map((view) => retryable(world, view, fresh));
   if (removeFile(holdPath(root)))
@@ -32,6 +33,25 @@ export async function retryWorkstreams(
   for (const record of records) await requeue(world, record, fresh, actor);
   await ensureOrchestrator(root, true);
   return records.map(({ workstream }) => workstream);
+}
+
+const ENDING_MS = 15_000;
+const LOOK_MS = 50;
+
+/** A worker ends a moment after its last word, which is all that `orch wait` waits for: it is given that moment. */
+async function observeEnded(root: string, which: readonly string[] | 'failed'): Promise<Observation> {
+  const bound = performance.now() + ENDING_MS;
+  for (;;) {
+    const world = await observe(root, newMemory());
+    const meant = world.views.filter(({ id }) => which === 'failed' || which.includes(id));
+    if (!meant.some(isEnding) || performance.now() > bound) return world;
+    await sleep(LOOK_MS);
+  }
+}
+
+function isEnding(view: View): boolean {
+  const record = recordOf(view);
+  return view.liveWorker !== null && record !== null && isFinal(record, 0);
 }
 
 function viewOf(world: Observation, id: string): View {

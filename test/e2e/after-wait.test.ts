@@ -6,7 +6,7 @@ import { rigOf } from '../rig/rigs.ts';
 
 /** `orch wait && orch …`: what was waited for is done, and its orchestrator is about to end. */
 
-it('a launch waits for an orchestrator that has nothing left to do', { timeout: 120_000 }, async () => {
+it('a launch waits for an orchestrator that has nothing left to do', { timeout: 180_000 }, async () => {
   const rig = rigOf([stepsOf('A', ['one:go'])]);
   rig.write('next.json', JSON.stringify({ id: 'B', tasks: [{ run: 'true' }] }));
   expect((await rig.orch(['launch'])).code).toBe(0);
@@ -29,4 +29,14 @@ it('a launch waits for an orchestrator that has nothing left to do', { timeout: 
   expect(await next.finished).toMatchObject({ code: 0, stderr: '' });
   expect((await rig.orch(['wait'])).code).toBe(0);
   expect([rig.status('A'), rig.status('B')]).toEqual(['completed', 'completed']);
+});
+
+it('a retry waits for a worker that has had its last word', { timeout: 180_000 }, async () => {
+  const rig = rigOf([{ id: 'A', tasks: [{ run: 'test "$ORCH_ATTEMPT" != 1' }] }]);
+  const env = { ORCH_FAILPOINT: 'worker/worker.word.after:delay:5000' };
+  expect((await rig.orch(['launch', '--restart', '0'], { env })).code).toBe(0);
+  expect((await rig.orch(['wait'])).code).toBe(1);
+  expect(await rig.orch(['retry', '--failed'])).toMatchObject({ code: 0, stdout: 'A  pending' });
+  expect((await rig.orch(['wait'])).code).toBe(0);
+  expect(rig.record('A')).toMatchObject({ status: 'completed', attempt: 2 });
 });
