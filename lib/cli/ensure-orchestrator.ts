@@ -2,14 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { OrchError } from '../errors.ts';
 import { builtFile } from '../executors/launch.ts';
 import { startOrchestrator } from '../process/background.ts';
-import { probe } from '../process/system.ts';
+import { identify, judge } from '../process/identity.ts';
 import { orchestratorLogPath } from '../protocol/layout.ts';
+import type { Identity } from '../protocol/status.ts';
 import { readPlan } from '../store/plans.ts';
-import { currentOrchestrator, hasRole } from '../store/role.ts';
+import { currentOrchestrator, hasRole, type Orchestrator } from '../store/role.ts';
 import { isWorkLeft } from '../store/work-left.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
 
-const starts = new Map<string, { pid: number; at: number; count: number }>();
+type Start = { pid: number; identity: Identity | null; at: number; count: number };
+const starts = new Map<string, Start>();
 const SETTLE_MS = 5_000;
 const STARTS_MAX = 5;
 
@@ -22,12 +24,13 @@ export async function ensureOrchestrator(root: string, always: boolean): Promise
   const current = await currentOrchestrator(root);
   if (current !== null && current.alive !== false) return;
   if (!always && !isWorkLeft(root, readPlan(root))) return;
-  const last = starts.get(root) ?? { pid: 0, at: Number.NEGATIVE_INFINITY, count: 0 };
-  // The one that was just started needs a moment to write its name.
-  if (performance.now() - last.at < SETTLE_MS) return;
-  if (last.count >= STARTS_MAX) {
+  if (await isStarting(root, current)) return;
+  const { at, count } = starts.get(root) ?? { at: Number.NEGATIVE_INFINITY, count: 0 };
+  // What made it end at once may pass.
+  if (performance.now() - at < SETTLE_MS) return;
+  if (count >= STARTS_MAX) {
     const hint = `Look at ${orchestratorLogPath(root)}.`;
-    throw new OrchError('START_FAILED', `the background orchestrator ended ${last.count} times in a row`, {
+    throw new OrchError('START_FAILED', `the background orchestrator ended ${count} times in a row`, {
       hint,
     });
   }
@@ -37,7 +40,14 @@ export async function ensureOrchestrator(root: string, always: boolean): Promise
     env: orchestratorEnvironment(process.env),
     logPath: orchestratorLogPath(root),
   });
-  starts.set(root, { pid, at: performance.now(), count: last.count + 1 });
+  starts.set(root, { pid, identity: await identify(pid, ''), at: performance.now(), count: count + 1 });
+}
+
+/** True while the orchestrator that this process started lives and has not written its name, however long that takes. */
+async function isStarting(root: string, current: Orchestrator | null): Promise<boolean> {
+  const started = starts.get(root);
+  if (started === undefined || started.identity === null || current?.pid === started.pid) return false;
+  return (await judge(started.pid, started.identity)) !== 'dead';
 }
 
 /** True while the orchestrator that this process started is at work, or has not written its name yet. */
@@ -46,7 +56,7 @@ export async function isStartedAtWork(root: string): Promise<boolean> {
   if (started === undefined) return false;
   const current = await currentOrchestrator(root);
   if (current?.pid === started.pid) return current.alive === true;
-  return (await probe(started.pid)) !== 'gone';
+  return isStarting(root, current);
 }
 
 const RESIGN_BOUND_MS = 60_000;
@@ -55,14 +65,10 @@ const LOOK_MS = 50;
 /** Waits until the orchestrator has cleaned up, resigned and let go of its role, or died; at most a minute. */
 export async function untilResigned(root: string, signal: AbortSignal): Promise<void> {
   const bound = performance.now() + RESIGN_BOUND_MS;
-  const started = starts.get(root);
   while (!signal.aborted && performance.now() < bound) {
     const current = await currentOrchestrator(root);
-    // Ours may not have written its name yet.
-    const isOurs =
-      started === undefined || current?.pid === started.pid || performance.now() - started.at > SETTLE_MS;
     const isAtIt = current !== null && (current.alive === true || (await hasRole(root, current)));
-    if (isOurs && !isAtIt) return;
+    if (!isAtIt && !(await isStarting(root, current))) return;
     await sleep(LOOK_MS);
   }
 }
