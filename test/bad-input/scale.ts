@@ -3,33 +3,23 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { json, type Shown } from '../rig/ledger.ts';
 import type { Rig } from '../rig/repository.ts';
-import { type Row, works } from './table.ts';
+import { type Row, within, works } from './table.ts';
 
 /** Many of them: bounded time, and nothing is lost. */
 
 const MANY = 1_000;
-
-/** Does something that takes at most `boundMs`: many times what it takes, on a machine that is busy with others. */
-async function within<T>(boundMs: number, work: () => Promise<T>): Promise<T> {
-  const begun = performance.now();
-  const result = await work();
-  expect(performance.now() - begun).toBeLessThan(boundMs);
-  return result;
-}
 
 /** A plan of 1,000 workstreams: shown, launched and stopped. */
 export async function manyWorkstreams(rig: Rig): Promise<Row[]> {
   const plan = Array.from({ length: MANY }, (_, at) => ({ id: `WS-${at}`, tasks: [{ run: 'sleep 600' }] }));
   rig.write('many.json', JSON.stringify(plan));
   const what = 'a plan of 1,000 workstreams';
-  const dry = await within(30_000, () => works(rig, { what, args: ['launch', 'many.json', '--dry-run'] }));
+  const dry = await works(rig, { what, args: ['launch', 'many.json', '--dry-run'] }, undefined, 30_000);
   const args = ['launch', 'many.json', '--max-parallel', '1'];
-  const launched = await within(120_000, () =>
-    works(rig, { what, args }, 'One begins, the others wait for their turn.'),
-  );
-  const stopped = await within(120_000, () =>
-    works(rig, { what, args: ['stop', '--all'] }, 'All are stopped, and none begins.'),
-  );
+  const waiting = 'One begins, the others wait for their turn.';
+  const launched = await works(rig, { what, args }, waiting, 120_000);
+  const none = 'All are stopped, and none begins.';
+  const stopped = await works(rig, { what, args: ['stop', '--all'] }, none, 120_000);
   const shown = await within(30_000, () => rig.orch(['status', '--json']));
   expect(json<Shown>(shown).summary).toEqual({ total: MANY, stopped: MANY });
   return [dry, launched, stopped];
@@ -55,8 +45,8 @@ export async function manyRecords(rig: Rig): Promise<Row[]> {
     unknown: RECORDS / 2,
   });
   return [
-    await within(60_000, () => works(rig, { what, args: ['status'] })),
-    await within(60_000, () => works(rig, { what, args: ['status', 'F-9998'] })),
-    await within(60_000, () => works(rig, { what, args: ['reap'] })),
+    await works(rig, { what, args: ['status'] }, undefined, 60_000),
+    await works(rig, { what, args: ['status', 'F-9998'] }, undefined, 60_000),
+    await works(rig, { what, args: ['reap'] }, undefined, 60_000),
   ];
 }

@@ -54,7 +54,7 @@ beforeAll(() => {
   execFileSync(rolldown, ['-c', 'rolldown.config.ts', '--dir', dist, '--logLevel', 'silent'], {
     cwd: repository,
   });
-});
+}, 180_000);
 afterAll(() => rmSync(dist, { recursive: true, force: true }));
 afterEach(endAll);
 

@@ -16,7 +16,7 @@ import { plainRecord } from '../protocol/arbitraries.ts';
 
 /** Roots with records in every state, and live processes as their workers. All is gone after `endAll`. */
 
-const BOUND_MS = 20_000;
+const BOUND_MS = 30_000;
 const live = new Set<ChildProcess>();
 const folders: string[] = [];
 

@@ -64,7 +64,9 @@ describe('makeDemoRepository', () => {
     expect(Math.max(...parents)).toBeGreaterThanOrEqual(2);
   });
 
-  it('is refactored by its tasks: each changes its scope only, and turns failing checks into passing', () => {
+  it('is refactored by its tasks: each changes its scope only, and turns failing checks into passing', {
+    timeout: 180_000,
+  }, () => {
     for (const workstream of plan) {
       const tree = addWorktree(workstream);
       const before = judge(tree, workstream);

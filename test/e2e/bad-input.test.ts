@@ -72,7 +72,7 @@ describe.concurrent('bad inputs', () => {
     if (needsRoot === true && !canMount) found.set(title, { title, text, rows: 'skipped' });
     it.skipIf(needsRoot === true && !canMount)(
       `are refused: ${title}`,
-      { timeout: 240_000 },
+      { timeout: 480_000 },
       async (context) => {
         const rows = await work(rigFor(context, plan, { 'README.md': 'hello\n', ...files }));
         found.set(title, { title, text, rows });
