@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OrchError } from '../errors.ts';
 import { builtFile } from '../executors/launch.ts';
-import { startOrchestrator } from '../process/background.ts';
 import { identify, judge } from '../process/identity.ts';
 import { orchestratorLogPath } from '../protocol/layout.ts';
 import type { Identity } from '../protocol/status.ts';
+import type { Actor } from '../store/events.ts';
 import { readPlan } from '../store/plans.ts';
 import { currentOrchestrator, hasRole, type Orchestrator } from '../store/role.ts';
+import { startSuccessor } from '../store/successor.ts';
 import { isWorkLeft } from '../store/work-left.ts';
 import { orchestratorEnvironment } from '../tools/environment.ts';
 
@@ -34,12 +35,9 @@ export async function ensureOrchestrator(root: string, always: boolean): Promise
       hint,
     });
   }
-  const pid = await startOrchestrator({
-    script: builtFile('orch.js'),
-    root,
-    env: orchestratorEnvironment(process.env),
-    logPath: orchestratorLogPath(root),
-  });
+  const actor: Actor = { role: 'launch', pid: process.pid };
+  const env = orchestratorEnvironment(process.env);
+  const pid = await startSuccessor(root, actor, { script: builtFile('orch.js'), env });
   starts.set(root, { pid, identity: await identify(pid, ''), at: performance.now(), count: count + 1 });
 }
 

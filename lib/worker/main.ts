@@ -3,10 +3,9 @@ import { dirname, join } from 'node:path';
 import { codedFault, EXIT_CODE, messageOf, OrchError } from '../errors.ts';
 import { failpoint, playRole } from '../failpoint.ts';
 import { killedGitOf } from '../git/run.ts';
-import { startOrchestrator } from '../process/background.ts';
 import { passGate, watchParent } from '../process/gate.ts';
 import { killKin } from '../process/kill.ts';
-import { ENV, heartbeatPath, orchestratorLogPath, stopPath } from '../protocol/layout.ts';
+import { ENV, heartbeatPath, stopPath } from '../protocol/layout.ts';
 import { DEFAULT_LOG_LIMITS } from '../protocol/log-parts.ts';
 import { hintOfCrash, type Reason } from '../protocol/status.ts';
 import type { RecordEvent } from '../protocol/transitions.ts';
@@ -15,6 +14,7 @@ import { planInForce, plannedWorkstream, readPlan } from '../store/plans.ts';
 import type { Lease } from '../store/records.ts';
 import { currentOrchestrator } from '../store/role.ts';
 import { removeFile, removePid } from '../store/signs.ts';
+import { startSuccessor } from '../store/successor.ts';
 import { tolerateLog } from '../store/tolerate-log.ts';
 import { isWorkLeft } from '../store/work-left.ts';
 import { limitsFor, sandboxFor } from '../tools/choose.ts';
@@ -262,7 +262,7 @@ async function passOn(root: string, actor: Actor): Promise<void> {
   failpoint('worker.successor.before');
   const script = join(dirname(realpathSync(process.argv[1] ?? '')), 'orch.js');
   const env = orchestratorEnvironment(process.env);
-  const pid = await startOrchestrator({ script, root, env, logPath: orchestratorLogPath(root) });
+  const pid = await startSuccessor(root, actor, { script, env });
   audit(root, actor, { event: 'spawn', workstream: null, why: 'nobody orchestrated and work was left', pid });
   failpoint('worker.successor.after');
 }

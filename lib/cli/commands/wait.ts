@@ -1,6 +1,8 @@
 import { OrchError } from '../../errors.ts';
 import { HOLDS, pollStatus, type StatusList } from '../../orchestrate/poll.ts';
 import type { WorkstreamStatus } from '../../orchestrate/verdict.ts';
+import { judge } from '../../process/identity.ts';
+import { isIdentity } from '../../protocol/status.ts';
 import { jsonLine } from '../../protocol/text.ts';
 import { type Followed, followUntilFinal } from '../follow.ts';
 import { interruptSignal } from '../interrupt.ts';
@@ -11,8 +13,8 @@ import type { Verb } from '../verb.ts';
 
 type WaitArgs = { id: string[] | undefined; timeout: string | undefined };
 
-/** How long nobody may be there, and in how many looks, before it counts: one may be starting just now. */
-const ALONE_MS = 2_000;
+/** How long nobody may be there, and in how many looks, before it counts: one may be starting on a busy machine. */
+const ALONE_MS = 10_000;
 const ALONE_LOOKS = 3;
 
 const isOpen = ({ final, verdict }: WorkstreamStatus): boolean => !final && verdict !== 'unknown';
@@ -75,13 +77,13 @@ function timedOut(timeout: string, list: StatusList): OrchError {
   });
 }
 
-/** A check for each look: @throws OrchError NOBODY_ORCHESTRATES once nobody has been at work for 2 s in a row. */
+/** A check for each look: @throws OrchError NOBODY_ORCHESTRATES once nobody has been at work for 10 s in a row. */
 function refuseAlone(root: string): (list: StatusList) => Promise<void> {
   let since: number | null = null;
   let looks = 0;
   return async (list) => {
     const open = list.workstreams.filter(isOpen);
-    if (open.length === 0 || !isAlone(list) || !isAlone(await pollStatus(root))) {
+    if (open.length === 0 || !(await isAlone(list)) || !(await isAlone(await pollStatus(root)))) {
       since = null;
       looks = 0;
       return;
@@ -99,8 +101,15 @@ function refuseAlone(root: string): (list: StatusList) => Promise<void> {
   };
 }
 
-/** No orchestrator and no worker: a live worker would start an orchestrator when it ends. */
-function isAlone({ orchestrator, workstreams }: StatusList): boolean {
+/** No orchestrator and no worker: a live worker would start an orchestrator when it ends, which is after its last word. */
+async function isAlone({ orchestrator, workstreams }: StatusList): Promise<boolean> {
   if (orchestrator !== null && orchestrator.alive !== false) return false;
-  return workstreams.every(({ alive }) => alive !== true);
+  if (workstreams.some(({ alive }) => alive === true)) return false;
+  for (const status of workstreams) if (await isEnding(status)) return false;
+  return true;
+}
+
+/** True where the worker that wrote the record still lives. */
+async function isEnding({ pid, identity }: WorkstreamStatus & { identity?: unknown }): Promise<boolean> {
+  return pid !== null && isIdentity(identity) && (await judge(pid, identity)) === 'same';
 }
