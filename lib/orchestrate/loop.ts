@@ -32,7 +32,7 @@ export type PassOptions = {
   onDone?: (done: Done) => void;
   /** Where the news of attached workers goes, beside being a reason to look. */
   news?: NewsFeed;
-  /** Once aborted, nothing more is launched, not even in the round at hand. */
+  /** Once aborted, nothing more is done, not even of the round at hand: it was decided before. */
   stop?: AbortSignal;
 };
 
@@ -48,7 +48,7 @@ export async function pass(options: PassOptions): Promise<Pass> {
   const planned = decide(world, permissions);
   const done: Done[] = [];
   for (const action of planned) {
-    if (action.type === 'launch' && options.stop?.aborted === true) continue;
+    if (options.stop?.aborted === true) break;
     const result = await tolerantAct(world, action, mode, actor);
     done.push(result);
     onDone?.(result);
