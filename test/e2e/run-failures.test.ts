@@ -51,7 +51,12 @@ const planOf = (folder: string): unknown[] => [
     tasks: [
       { run: `setsid sleep 987 >/dev/null 2>&1 & echo $! > ${folder}/server-1` },
       // Without the marker of its worker: its folder alone tells.
-      { run: `env -i setsid sh -c 'echo $$ > ${folder}/server-2; exec sleep 986' >/dev/null 2>&1 & sleep 1` },
+      {
+        run: [
+          `env -i setsid sh -c 'echo $$ > ${folder}/server-2; exec sleep 986' >/dev/null 2>&1 &`,
+          `until test -s ${folder}/server-2; do sleep 0.05; done`,
+        ].join(' '),
+      },
       // A zombie that nobody has reaped yet is dead.
       { run: `! grep -hs '^State:.[^ZX]' $(cat ${folder}/server-? | sed 's,.*,/proc/&/status,')` },
     ],
@@ -62,9 +67,9 @@ beforeAll(async () => {
   out = mkdtempSync(join(tmpdir(), 'orch-out-'));
   rig = makeRepository(planOf(out));
   launched = await rig.orch(['launch', '--max-parallel', '20']);
-  waited = await rig.orch(['wait', '--timeout', '110s', '--json']);
+  waited = await rig.orch(['wait', '--timeout', '150s', '--json']);
   await until(() => rig.processes().length === 0, { what: 'all processes to end' });
-}, 150_000);
+}, 200_000);
 
 afterAll(async () => {
   await rig.end();
@@ -171,7 +176,7 @@ describe('what fails', () => {
 describe('a second launch, once the cause is gone', () => {
   const family = ['flaky', 'child', 'grandchild'];
 
-  it('goes on from the checkpoint and releases what was blocked', { timeout: 90_000 }, async () => {
+  it('goes on from the checkpoint and releases what was blocked', { timeout: 120_000 }, async () => {
     writeFileSync(join(out, 'flag'), '');
     const second = await rig.orch(['launch', '--only', ...family]);
     expect([second.code]).toEqual([0]);

@@ -94,7 +94,13 @@ const planOf = (probe: string): unknown[] => [
     acceptance_tests: [{ run: 'test -f b.txt' }],
   },
   { id: 'low', priority: 'low', tasks: [{ run: 'true' }] },
-  { id: 'number', priority: 7, tasks: [{ run: 'echo n > n.txt' }], acceptance_tests: [{ prose: 'Fine.' }] },
+  {
+    id: 'number',
+    priority: 7,
+    // The first to begin: all others come after the commit of the user, and see no ref move.
+    tasks: [{ run: `until test -e ${probe}/committed; do sleep 0.05; done; echo n > n.txt` }],
+    acceptance_tests: [{ prose: 'Fine.' }],
+  },
   {
     id: 'child',
     priority: 'CRITICAL',
@@ -141,9 +147,10 @@ beforeAll(async () => {
   rig.git('-c', 'core.hooksPath=/dev/null', 'commit', '--quiet', '--message=later');
   rig.git('status');
   before = userState();
-  waited = await rig.orch(['wait', '--timeout', '90s']);
+  writeFileSync(join(out, 'committed'), '');
+  waited = await rig.orch(['wait', '--timeout', '150s']);
   await until(() => rig.processes().length === 0, { what: 'all processes to end' });
-}, 120_000);
+}, 200_000);
 
 afterAll(async () => {
   await rig.end();

@@ -183,7 +183,7 @@ describe('a launch that is cut off', () => {
 });
 
 describe('the place of a launch', () => {
-  it('may be a subfolder, a linked worktree, or anywhere with --root', { timeout: 90_000 }, async () => {
+  it('may be a subfolder, a linked worktree, or anywhere with --root', { timeout: 120_000 }, async () => {
     const rig = rigOf([{ id: 'A', tasks: [task('place', 'A')] }], { 'src/deep/file.txt': 'x\n' });
     const linked = join(out, 'linked');
     rig.git('worktree', 'add', '--quiet', '-b', 'side', linked);
@@ -208,7 +208,7 @@ describe('the place of a launch', () => {
     expect([rig.status('A'), rig.git('-C', linked, 'status', '--porcelain')]).toEqual(['completed', '']);
   });
 
-  it('may have changes that the workstreams do not see, if told so', { timeout: 60_000 }, async () => {
+  it('may have changes that the workstreams do not see, if told so', { timeout: 120_000 }, async () => {
     const rig = rigOf([{ id: 'A', tasks: [{ run: 'cat README.md > seen.txt' }] }]);
     rig.write('staged.txt', 'staged\n');
     rig.git('add', 'staged.txt');
@@ -222,7 +222,7 @@ describe('the place of a launch', () => {
     expect(rig.git('ls-tree', '--name-only', 'orch/A').split('\n')).not.toContain('staged.txt');
   });
 
-  it('may be a commit of its own, which stays what it was', { timeout: 60_000 }, async () => {
+  it('may be a commit of its own, which stays what it was', { timeout: 120_000 }, async () => {
     const rig = rigOf([{ id: 'A', tasks: [{ run: 'true' }] }]);
     rig.git('tag', 'old');
     const old = commitOf(rig, 'old');
@@ -234,7 +234,7 @@ describe('the place of a launch', () => {
 });
 
 describe('orch wait', () => {
-  it('ends with 4 when its time is over, and when nobody is at work', { timeout: 90_000 }, async () => {
+  it('ends with 4 when its time is over, and when nobody is at work', { timeout: 120_000 }, async () => {
     const rig = rigOf([
       { id: 'A', tasks: [{ run: `until test -f ${join(out, 'wait')}; do sleep 0.05; done` }] },
       { id: 'B', depends_on: ['A'], tasks: [{ run: 'true' }] },
@@ -280,7 +280,7 @@ describe('a reattach', () => {
 });
 
 describe('a folder of plans', () => {
-  it('is read when nothing is named', { timeout: 60_000 }, async () => {
+  it('is read when nothing is named', { timeout: 120_000 }, async () => {
     const rig = rigOf(undefined, {
       'workstreams/a.json': JSON.stringify({ id: 'A', tasks: [{ run: 'true' }] }),
       'workstreams/b.yaml': 'id: B\ndepends_on: [A]\ntasks:\n  - run: "true"\n',

@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest';
 import { rigOf } from '../rig/rigs.ts';
 
-it('gives the slot of one that has just completed to what waited for it, not to what is less urgent', async () => {
+it('gives the slot of one that has just completed to what waited for it, not to what is less urgent', {
+  timeout: 120_000,
+}, async () => {
   // Looks come every 2 s here, and are held up in the middle: that is when these end.
   const tasks = [{ run: 'sleep 2.1' }];
   const rig = rigOf([

@@ -43,7 +43,7 @@ function toldOf(rig: Rig): Record<string, string | null> {
   return Object.fromEntries(refs.map(({ ref, from }) => [ref, from]));
 }
 
-describe('refs of the user that a tool moved', { timeout: BOUND_MS }, () => {
+describe('refs of the user that a tool moved', { timeout: 2 * BOUND_MS }, () => {
   it.each([
     ['was done', 'true', 'completed'],
     ['failed', 'exit 3', 'failed'],
@@ -68,7 +68,7 @@ describe('refs of the user that a tool moved', { timeout: BOUND_MS }, () => {
   });
 });
 
-describe('a commit that a tool made beside the branch', { timeout: BOUND_MS }, () => {
+describe('a commit that a tool made beside the branch', { timeout: 2 * BOUND_MS }, () => {
   it.each([
     ['that was done', 0],
     ['that failed for good', 3],

@@ -5,7 +5,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFailed } f
 import { type Finished, isAlive, makeRepository, type Rig, until } from '../rig/repository.ts';
 import { showLogs } from '../rig/rigs.ts';
 
-/** Each bound is short for one workstream and long for the others, so that it is clear which one was met. */
+/**
+ * Each bound is short for one workstream and long for the others, so that it is clear which one was met; and none is so
+ * short that a busy machine meets it before the command has begun.
+ */
 
 let out = '';
 let rig: Rig;
@@ -14,12 +17,12 @@ let waited: Finished;
 const ticks = 'while sleep 0.2; do echo tick; done';
 const planOf = (folder: string): unknown[] => [
   { id: 'workstream', tasks: [{ run: `echo $$ > ${folder}/workstream; echo half > half.txt; ${ticks}` }] },
-  { id: 'task', timeout: '5m', tasks: [{ run: `echo $$ > ${folder}/task; ${ticks}`, timeout: '1s' }] },
+  { id: 'task', timeout: '5m', tasks: [{ run: `echo $$ > ${folder}/task; ${ticks}`, timeout: '4s' }] },
   // Nothing but its bound ends it: not a polite signal either.
   {
     id: 'stubborn',
     timeout: '5m',
-    task_timeout: '1s',
+    task_timeout: '4s',
     tasks: [{ run: `trap '' TERM; echo $$ > ${folder}/stubborn; ${ticks}` }],
   },
   { id: 'stalled', timeout: '5m', tasks: [{ run: `echo $$ > ${folder}/stalled; sleep 300` }] },
@@ -36,10 +39,10 @@ const planOf = (folder: string): unknown[] => [
 beforeAll(async () => {
   out = mkdtempSync(join(tmpdir(), 'orch-out-'));
   rig = makeRepository(planOf(out));
-  await rig.orch(['launch', '--max-parallel', '10', '--timeout', '8s', '--stall-timeout', '2s']);
-  waited = await rig.orch(['wait', '--timeout', '80s']);
+  await rig.orch(['launch', '--max-parallel', '10', '--timeout', '20s', '--stall-timeout', '7s']);
+  waited = await rig.orch(['wait', '--timeout', '120s']);
   await until(() => rig.processes().length === 0, { what: 'all processes to end' });
-}, 120_000);
+}, 180_000);
 
 afterAll(async () => {
   await rig.end();
@@ -92,6 +95,6 @@ describe('what takes too long', () => {
   it('ends within its bound and some seconds', () => {
     const seconds = (id: string): number =>
       Number(rig.record(id)['ended_at']) - Number(rig.record(id)['started_at']);
-    for (const id of ['workstream', 'task', 'stubborn', 'stalled']) expect(seconds(id)).toBeLessThan(45);
+    for (const id of ['workstream', 'task', 'stubborn', 'stalled']) expect(seconds(id)).toBeLessThan(60);
   });
 });

@@ -104,9 +104,9 @@ beforeAll(async () => {
   rig.git('config', 'user.name', 'Tool');
   rig.git('config', 'user.email', 'tool@localhost');
   await rig.orch(['launch', '--max-parallel', '10']);
-  waited = await rig.orch(['wait', '--timeout', '80s']);
+  waited = await rig.orch(['wait', '--timeout', '150s']);
   await until(() => rig.processes().length === 0, { what: 'all processes to end' });
-}, 120_000);
+}, 200_000);
 
 afterAll(async () => {
   await rig.end();
@@ -186,12 +186,12 @@ describe('a tool that uses git by itself', () => {
     expect(rig.git('log', 'orch/steals', '--format=', '--name-only').split('\n')).not.toContain('.env');
   });
 
-  it('cannot claim that a task is done', { timeout: 60_000 }, async () => {
+  it('cannot claim that a task is done', { timeout: 120_000 }, async () => {
     expect(waited.code).toBe(1);
     expect([rig.status('forges'), rig.record('forges')['progress']]).toEqual(['failed', '1/3']);
     writeFileSync(join(out, 'flag'), '');
     await rig.orch(['launch', '--only', 'forges']);
-    const second = await rig.orch(['wait', 'forges', '--timeout', '50s']);
+    const second = await rig.orch(['wait', 'forges', '--timeout', '100s']);
     expect(second.code).toBe(0);
     expect(noted('forges')).toEqual(['ran']);
     expect(rig.record('forges')['progress']).toBe('3/3');

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { BOUND_MS } from '../rig/ledger.ts';
 import { isAlive, type Rig, signal, until } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
 
@@ -110,14 +111,15 @@ describe('orch worker', () => {
     for (const line of programs.stderr.split('\n')) expect(JSON.parse(line)).toHaveProperty('warning');
   });
 
-  it('stops within 5 s when it is killed, with all that it started', { timeout: 90_000 }, async () => {
+  it('stops when it is killed, with all that it started', { timeout: 120_000 }, async () => {
     const rig = rigOf([{ id: 'A', tasks: [{ run: waits('lost') }] }]);
     const parent = rig.start(['worker', '--workstream', 'A', '--worktree', '.worktrees/A']);
     await begun('lost');
     const pids = [rig.pid('A'), pidIn('lost')];
     expect(pids.every(isAlive)).toBe(true);
     signal(parent.pid, 'SIGKILL');
-    await until(() => !pids.some(isAlive), { what: 'worker and tool to be gone', boundMs: 5_000 });
+    // Its 5 s are measured where nothing else is at work: `attached-death.violence.ts`.
+    await until(() => !pids.some(isAlive), { what: 'worker and tool to be gone', boundMs: BOUND_MS });
     expect(rig.processes()).toEqual([]);
     expect([rig.status('A'), reasonOf(rig, 'A')]).toEqual(['crashed', 'terminated']);
     expect(rig.git('show', 'refs/orch/salvage/A/1:half.txt')).toBe('half\n');
