@@ -13,7 +13,7 @@ import {
 } from '../git/repository.ts';
 import { applyJoinings, type Joining, join, withJoinings } from '../orchestrate/join.ts';
 import { PERMISSIONS, pass, throwFault } from '../orchestrate/loop.ts';
-import { newMemory, observe } from '../orchestrate/observe.ts';
+import { newMemory } from '../orchestrate/observe.ts';
 import { recordOf, type View } from '../orchestrate/world.ts';
 import { wavesOf } from '../plan/graph.ts';
 import { startOrchestrator } from '../process/background.ts';
@@ -46,9 +46,9 @@ import { orchestratorEnvironment } from '../tools/environment.ts';
 import { toolsFor } from '../tools/registry.ts';
 import { configOf } from './config.ts';
 import { firstReports } from './first-reports.ts';
+import { observeWithoutLeavers, takeRoleSoon } from './leaving.ts';
 import { logoutRisk } from './logout-risk.ts';
 import { planForLaunch } from './plan-for-launch.ts';
-import { takeRoleSoon } from './take-role.ts';
 import { warn } from './warn.ts';
 
 export type LaunchRequest = {
@@ -144,7 +144,7 @@ export async function startRun(
     // First settle what died, so that nobody is adopted who is not there.
     const options = { root, permissions: PERMISSIONS.repair, mode: plan.mode, actor, memory: newMemory() };
     throwFault((await pass(options)).done);
-    const world = await observe(root, newMemory());
+    const world = await observeWithoutLeavers(root, 'all');
     const joinings = join(world, plan.workstreams, fresh);
     await refuseTakenBranches(root, joinings);
     await refuseTakenWorktrees(root, joinings);

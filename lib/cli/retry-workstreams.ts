@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { OrchError } from '../errors.ts';
 import { act } from '../orchestrate/act.ts';
 import { beginAnew } from '../orchestrate/begin-anew.ts';
 import { refuseForeign } from '../orchestrate/foreign.ts';
-import { newMemory, type Observation, observe } from '../orchestrate/observe.ts';
+import type { Observation } from '../orchestrate/observe.ts';
 import { recordOf, type View } from '../orchestrate/world.ts';
 import { leftToBegin } from '../protocol/anew.ts';
 import { holdPath } from '../protocol/layout.ts';
@@ -12,6 +11,7 @@ import { type Actor, audit } from '../store/events.ts';
 import { placeOf, UNREADABLE_HINT } from '../store/records.ts';
 import { removeFile } from '../store/signs.ts';
 import { ensureOrchestrator } from './ensure-orchestrator.ts';
+import { observeWithoutLeavers } from './leaving.ts';
 
 /**
  * A person's word that workstreams begin a new attempt, from the last checkpoint or (`fresh`) from the base; lifts the
@@ -25,7 +25,7 @@ export async function retryWorkstreams(
   fresh: boolean,
 ): Promise<string[]> {
   const actor: Actor = { role: 'retry', pid: process.pid };
-  const world = await observeEnded(root, which);
+  const world = await observeWithoutLeavers(root, which === 'failed' ? 'all' : which);
   const views = which === 'failed' ? world.views.filter(hasFailed) : which.map((id) => viewOf(world, id));
   const records = views.map((view) => retryable(world, view, fresh));
   if (removeFile(holdPath(root)))
@@ -33,25 +33,6 @@ export async function retryWorkstreams(
   for (const record of records) await requeue(world, record, fresh, actor);
   await ensureOrchestrator(root, true);
   return records.map(({ workstream }) => workstream);
-}
-
-const ENDING_MS = 15_000;
-const LOOK_MS = 50;
-
-/** A worker ends a moment after its last word, which is all that `orch wait` waits for: it is given that moment. */
-async function observeEnded(root: string, which: readonly string[] | 'failed'): Promise<Observation> {
-  const bound = performance.now() + ENDING_MS;
-  for (;;) {
-    const world = await observe(root, newMemory());
-    const meant = world.views.filter(({ id }) => which === 'failed' || which.includes(id));
-    if (!meant.some(isEnding) || performance.now() > bound) return world;
-    await sleep(LOOK_MS);
-  }
-}
-
-function isEnding(view: View): boolean {
-  const record = recordOf(view);
-  return view.liveWorker !== null && record !== null && isFinal(record, 0);
 }
 
 function viewOf(world: Observation, id: string): View {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { orchestratorOf, release, stepsOf } from '../rig/ledger.ts';
+import { killHard, orchestratorOf, release, stepsOf } from '../rig/ledger.ts';
 import { signal, until, wholeLines } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
 
@@ -31,12 +31,27 @@ it('a launch waits for an orchestrator that has nothing left to do', { timeout: 
   expect([rig.status('A'), rig.status('B')]).toEqual(['completed', 'completed']);
 });
 
+/** A worker that is not scheduled for a while once its last word is on disk. */
+const LEAVES_LATE = { ORCH_FAILPOINT: 'worker/worker.word.after:delay:5000' };
+
 it('a retry waits for a worker that has had its last word', { timeout: 180_000 }, async () => {
   const rig = rigOf([{ id: 'A', tasks: [{ run: 'test "$ORCH_ATTEMPT" != 1' }] }]);
-  const env = { ORCH_FAILPOINT: 'worker/worker.word.after:delay:5000' };
-  expect((await rig.orch(['launch', '--restart', '0'], { env })).code).toBe(0);
+  expect((await rig.orch(['launch', '--restart', '0'], { env: LEAVES_LATE })).code).toBe(0);
   expect((await rig.orch(['wait'])).code).toBe(1);
   expect(await rig.orch(['retry', '--failed'])).toMatchObject({ code: 0, stdout: 'A  pending' });
+  expect((await rig.orch(['wait'])).code).toBe(0);
+  expect(rig.record('A')).toMatchObject({ status: 'completed', attempt: 2 });
+});
+
+it('a launch adopts no worker that has had its last word where nobody orchestrates', {
+  timeout: 180_000,
+}, async () => {
+  const rig = rigOf([stepsOf('A', ['one:go'])]);
+  expect((await rig.orch(['launch'], { env: LEAVES_LATE })).code).toBe(0);
+  await killHard(await orchestratorOf(rig));
+  release(rig, 'go');
+  await until(() => rig.status('A') === 'completed', { what: 'the last word of A' });
+  expect(await rig.orch(['launch', '--fresh'])).toMatchObject({ code: 0 });
   expect((await rig.orch(['wait'])).code).toBe(0);
   expect(rig.record('A')).toMatchObject({ status: 'completed', attempt: 2 });
 });

@@ -13,8 +13,8 @@ import { terminalBell } from '../bell.ts';
 import { ensureOrchestrator, isStartedAtWork, untilResigned } from '../ensure-orchestrator.ts';
 import { followOnScreen } from '../follow-on-screen.ts';
 import { interruptSignal } from '../interrupt.ts';
+import { takeRoleSoon } from '../leaving.ts';
 import { findState } from '../root.ts';
-import { takeRoleSoon } from '../take-role.ts';
 import { tellEnd } from '../tell-end.ts';
 import type { Verb } from '../verb.ts';
 

@@ -5,7 +5,7 @@ import { launchWorker } from '../../executors/launch.ts';
 import { openRepository, resolveCommit, trackedUnder } from '../../git/repository.ts';
 import { applyJoinings, join } from '../../orchestrate/join.ts';
 import { PERMISSIONS, pass, throwFault } from '../../orchestrate/loop.ts';
-import { newMemory, observe } from '../../orchestrate/observe.ts';
+import { newMemory } from '../../orchestrate/observe.ts';
 import { pollStatus } from '../../orchestrate/poll.ts';
 import { leftToBegin } from '../../protocol/anew.ts';
 import { ENV, STATE_FOLDERS, worktreePath } from '../../protocol/layout.ts';
@@ -17,11 +17,11 @@ import { leaseOf, readRecord } from '../../store/records.ts';
 import { configOf } from '../config.ts';
 import { tellChange } from '../follow.ts';
 import { interruptSignal } from '../interrupt.ts';
+import { observeWithoutLeavers, takeRoleSoon } from '../leaving.ts';
 import type { GlobalOptions } from '../options.ts';
 import { planForLaunch, type Selection } from '../plan-for-launch.ts';
 import { stopWorkstream } from '../stop-workstream.ts';
 import { tailLogs } from '../tail-logs.ts';
-import { takeRoleSoon } from '../take-role.ts';
 import type { Verb } from '../verb.ts';
 
 type Args = { workstream: string; worktree?: string | undefined; plan?: string[] | undefined };
@@ -96,7 +96,7 @@ async function queue(root: string, id: string, paper: Paper, actor: Actor): Prom
   const planned = plannedWorkstream(plan, id);
   if (plan === null || planned === null)
     throw new OrchError('NO_WORKSTREAM', `the plan has no workstream ${id}`);
-  const world = await observe(root, newMemory());
+  const world = await observeWithoutLeavers(root, [id]);
   const read = world.byId.get(id)?.read;
   const isLeft = read?.kind === 'record' && leftToBegin(plan.run, planned, read.record) !== null;
   if (read?.kind === 'record' && read.record.status === 'pending' && !isLeft) return;
