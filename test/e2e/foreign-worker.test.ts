@@ -33,7 +33,7 @@ function rigWithSteps(): Rig {
   const step = (at: number): [string, string] => {
     return [
       `steps/${at}.sh`,
-      `until test -e "$ASIDE/pass-${at}"; do sleep 0.02; done; exit $(cat "$ASIDE/pass-${at}")\n`,
+      `until test -s "$ASIDE/pass-${at}"; do sleep 0.02; done; exit $(cat "$ASIDE/pass-${at}")\n`,
     ];
   };
   return rigOf(undefined, Object.fromEntries([1, 2, 3, 4].map(step)));
@@ -173,6 +173,18 @@ describe('a foreign worker that dies', () => {
     expect(text).toMatch(added);
     expect(text.replace(added, '').replace('"crashed"', '"running"')).toBe(RECORD);
     expect(statSync(join(rig.root, '.status/F.json')).mode & 0o777).toBe(0o600);
+  });
+
+  it('is settled by who watches it alone, once nobody orchestrates any more', async () => {
+    const rig = rigOf();
+    const { pid } = startProgram(rig, 'sleep', ['600']);
+    put(rig, 'F', RECORD, pid);
+    const following = rig.start(['reattach', '--json']);
+    const hasResigned = (): boolean => rig.events().some(({ why }) => why === 'nothing left to do');
+    await until(hasResigned, { what: 'the orchestrator to resign' });
+    await killHard(pid);
+    expect((await following.finished).code).toBe(1);
+    expect(rig.status('F')).toBe('crashed');
   });
 
   it('is settled by every way to repair, by proof of its death alone', { timeout: 90_000 }, async () => {

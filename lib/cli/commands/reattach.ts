@@ -58,6 +58,8 @@ export const verb: Verb<Args> = {
       if (!args.json) process.stderr.write('orch: stopped watching; the work goes on\n');
       return 130;
     }
+    // No tick sees a list in which nothing goes on any more.
+    await settleGone(root, list);
     await untilResigned(root, signal);
     ring(list);
     return tellEnd(list, args);
