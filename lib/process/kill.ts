@@ -70,7 +70,7 @@ export async function signalVerified(
 export type KillOptions = {
   /** From SIGTERM to SIGKILL; 0: SIGKILL at once. */
   graceMs: number;
-  /** From the end of the grace until what still lives is given up. */
+  /** From the first SIGKILL until what still lives is given up. */
   boundMs: number;
   /** Told of each signal after it was sent. What it throws is thrown once the kill is over. */
   onSignal?: (kin: Kin, signal: NodeJS.Signals) => void | Promise<void>;
@@ -200,6 +200,7 @@ export async function killKin(
 ): Promise<{ killed: Kin[]; left: Kin[] }> {
   const hunt: Hunt = { options, select, targets: new Map(), sent: new Map(), auditError: null };
   let graceEnd: number | null = null;
+  let lastTry: number | null = null;
   let alive: Kin[] = [];
   let pauseMs = FIRST_PAUSE_MS;
   for (let empty = 0; ; ) {
@@ -210,9 +211,12 @@ export async function killKin(
     // From the first look on, which may take long where much is going on: nobody is killed unasked.
     graceEnd ??= now + options.graceMs;
     const isRefused = (kin: Kin): boolean => hunt.sent.get(keyOf(kin)) === 'refused';
-    if (alive.length > 0 && (now > graceEnd + options.boundMs || alive.every(isRefused))) break;
+    const isLate = lastTry !== null && now > lastTry;
+    if (alive.length > 0 && (isLate || alive.every(isRefused))) break;
     const isGrace = now < graceEnd;
     await (isGrace ? terminate(hunt, alive) : destroy(hunt, alive));
+    // Not from the grace on: where this process itself stood still, nobody was killed yet.
+    if (!isGrace && alive.length > 0) lastTry ??= performance.now() + options.boundMs;
     const restMs = isGrace ? graceEnd - performance.now() : pauseMs;
     await sleep(Math.max(1, Math.min(pauseMs, restMs)));
     pauseMs = empty > 0 ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LONGEST_PAUSE_MS);

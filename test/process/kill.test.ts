@@ -138,6 +138,23 @@ describe.runIf(process.platform === 'linux')('killKin', () => {
     expect(killed.map((kin) => kin.pid)).toEqual(expect.arrayContaining([parent.pid, child]));
   });
 
+  it('gives nobody up whom it has not killed, however long it stood still itself', async () => {
+    const root = makeFolder();
+    const { pid, tools, trace } = await startWorker(root, 'A', ['ignores-sigterm.sh']);
+    await kill(pid);
+    const orphans = orphansOf(root, [trace]);
+    let looks = 0;
+    const select = async (): Promise<Kin[]> => {
+      looks += 1;
+      // Past the grace and the bound, before the first SIGKILL.
+      if (looks === 2) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+      return orphans();
+    };
+    const { killed, left } = await killKin(select, { graceMs: 300, boundMs: 300 });
+    expect(left).toEqual([]);
+    expect(killed.map((kin) => kin.pid)).toEqual([tools.get('ignores-sigterm.sh')]);
+  });
+
   it('reports who would not end, within the bound', async () => {
     // Init cannot be signalled: it stands for whatever survives SIGKILL.
     const kin = {
