@@ -20,7 +20,8 @@ export type LogoutFate = {
 
 type Settings = { kills: string | null; exclude: string | null; only: string | null; source: string };
 
-const ASK_MS = 2_000;
+/** Long, for a loaded machine: its answer decides whether a person is warned. */
+const ASK_MS = 10_000;
 const UNSET = 4_294_967_295;
 
 /** Asks logind, else reads its files; `base` is where the file system of the machine begins. Never throws for either. */
