@@ -7,7 +7,8 @@ import { errnoOf } from '../../errors.ts';
  */
 export type Guard = { dismiss: () => void };
 
-const TIMEOUT_MS = 2_000;
+/** Long, for a loaded machine: without an answer there is no guard. */
+const TIMEOUT_MS = 10_000;
 
 /**
  * `$1`: the settings before the view, `$2`: those of the view. A line on stdin: the view has tidied up. Else it is
