@@ -1,9 +1,11 @@
 import { chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { programOnPath } from '../../lib/tools/on-path.ts';
 import type { Rig } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
 
 type Try = { mode: string; outcome: string; expected: string; ok: boolean; message: string };
 type Row = { tool: string; found: boolean; why: string | null; version: string | null; tries: Try[] };

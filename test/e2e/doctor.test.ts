@@ -8,11 +8,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { mountOf } from '../../lib/cli/doctor/mounts.ts';
 import { folderWith } from '../plan/scratch.ts';
 import type { Rig } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
 
 type Check = { name: string; level: string; found: string; hint: string | null };
 const SECRET = 'sk-live-4711';
@@ -202,7 +204,7 @@ describe('orch doctor', () => {
     expect(warned(await rig.orch(['launch', '--dry-run'], { env }))).toEqual([]);
     answer('yes');
     expect((await examine(rig, { env })).by.get('logout')?.level).toBe('ok');
-  }, 180_000);
+  });
 });
 
 describe('--dry-run', () => {

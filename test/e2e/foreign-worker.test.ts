@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { json, killHard, statusOf, verdictsOf } from '../rig/ledger.ts';
 import { isAlive, ORCH, type Rig, signal, until } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
 
 /** Foreign workers: the programs of the guide as they stand there, and some that are less well behaved. */
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const GUIDE = readFileSync(join(import.meta.dirname, '../../docs/guides/foreign-worker.md'), 'utf8');
 
@@ -187,7 +189,7 @@ describe('a foreign worker that dies', () => {
     expect(rig.status('F')).toBe('crashed');
   });
 
-  it('is settled by every way to repair, by proof of its death alone', { timeout: 90_000 }, async () => {
+  it('is settled by every way to repair, by proof of its death alone', { timeout: 180_000 }, async () => {
     const rig = rigOf([{ id: 'A', tasks: [{ run: 'true' }] }]);
     const { pid: live } = startProgram(rig, 'sleep', ['600']);
     const gone = await deadPid(rig);

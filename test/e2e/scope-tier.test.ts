@@ -106,6 +106,7 @@ describe.skipIf(why !== null)('the tier scope', () => {
     await until(() => wholeLines(join(inner.aside, 'theirs')).length > 0, {
       what: 'the command of the other',
     });
+    await until(() => wholeLines(join(rig.aside, 'escapee')).length > 0, { what: 'the one that escapes' });
     const theirs = Number(readFileSync(join(inner.aside, 'theirs'), 'utf8'));
     const escaped = Number(readFileSync(join(rig.aside, 'escapee'), 'utf8'));
     const [orchestrator, worker] = [inner.pid('_orchestrator'), inner.pid('A')];

@@ -2,13 +2,15 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import stringWidth from 'string-width';
-import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { completed, endAll, failed, makeFolder, makeRoot, putPlan, putRecord } from '../cli/rig.ts';
 import { isAlive, type Rig, signal, until } from '../rig/repository.ts';
 import { rigOf } from '../rig/rigs.ts';
 import { openTerminal, type Terminal, tmuxMissing } from '../rig/terminal.ts';
 
 /** The live view on a real terminal. What is on the screen is read by its structure, never by its prose. */
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const missing = tmuxMissing();
 if (missing !== null) process.stderr.write(`the tests of the live view are skipped: ${missing}\n`);
