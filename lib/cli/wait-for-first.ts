@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OrchError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
 import { orchestratorLogPath, pidPath } from '../protocol/layout.ts';
 import type { FrozenPlan } from '../protocol/plan.ts';
 import { isAliveState, isHeldBack, type StatusRecord } from '../protocol/status.ts';
@@ -44,6 +45,9 @@ export async function waitForFirst(root: string, plan: FrozenPlan): Promise<Firs
   const bound = performance.now() + BOUND_MS;
   let last = { count: 0, at: performance.now() };
   for (;;) {
+    // First: where it has resigned, what is read after that is how all ended.
+    const orchestrator = await currentOrchestrator(root);
+    failpoint('cli.first-reports.look');
     const records = plan.workstreams
       .map(({ id }) => readRecord(root, id))
       .flatMap((read) => (read.kind === 'record' ? [read.record] : []));
@@ -57,7 +61,6 @@ export async function waitForFirst(root: string, plan: FrozenPlan): Promise<Firs
     const most = Math.min(plan.options.maxParallel, ready.length);
     if (begun.length >= most) return { records, enough: true, late: [] };
     if (begun.length > last.count) last = { count: begun.length, at: performance.now() };
-    const orchestrator = await currentOrchestrator(root);
     if (orchestrator?.alive === false && orchestrator.ended_at === null) {
       const hint = `Look at ${orchestratorLogPath(root)}, then run \`orch reattach\`.`;
       throw new OrchError(

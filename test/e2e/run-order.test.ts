@@ -19,3 +19,10 @@ it('gives the slot of one that has just completed to what waited for it, not to 
   const begun = rig.events().filter(({ event, to }) => event === 'state' && to === 'starting');
   expect(begun.map(({ workstream }) => workstream)).toEqual(['first', 'second', 'third', 'low']);
 });
+
+it('says that all began where all is over before the launch has looked for it', async () => {
+  const rig = rigOf([{ id: 'quick', tasks: [{ run: 'true' }] }]);
+  // Between the look at who orchestrates and the look at the records.
+  const env = { ORCH_FAILPOINT: 'launch/cli.first-reports.look:delay:8000' };
+  expect(await rig.orch(['launch'], { env })).toMatchObject({ code: 0, stderr: '' });
+});
