@@ -58,6 +58,19 @@ export async function untilRuns(rig: Rig, workstream: string, task: string, atte
   return until(find, { what, boundMs: BOUND_MS });
 }
 
+/** The session of a process. */
+export function sessionOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]);
+}
+
+/** Waits until a worker has noted the session of that run of its task: it writes nothing more while that waits. */
+export async function untilNoted(rig: Rig, { workstream, pid }: Run): Promise<void> {
+  const isNoted = (): boolean =>
+    rig.read(`.status/${workstream}.json`).includes(`"tool_session":{"pid":${sessionOf(pid)},`);
+  await until(isNoted, { what: `${workstream} to note the session of its task`, boundMs: BOUND_MS });
+}
+
 /** Long, for machines that are busy with other things: a wait that is in vain is a failure in any case. */
 export const BOUND_MS = 60_000;
 
@@ -102,14 +115,20 @@ export async function killHard(pid: number): Promise<void> {
   await until(() => !isAlive(pid), { what: `${pid} to end` });
 }
 
+/** The PID of the orchestrator that is at work now; 0 where there is none. */
+export function liveOrchestrator(rig: Rig): number {
+  try {
+    const pid = rig.pid('_orchestrator');
+    return pid > 1 && isAlive(pid) ? pid : 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    throw error;
+  }
+}
+
 /** The background orchestrator that is at work now. */
 export async function orchestratorOf(rig: Rig): Promise<number> {
-  const find = (): number => {
-    const path = join(rig.root, '.pids/_orchestrator.pid');
-    const pid = existsSync(path) ? rig.pid('_orchestrator') : 0;
-    return pid > 1 && isAlive(pid) ? pid : 0;
-  };
-  return until(find, { what: 'a live orchestrator', boundMs: BOUND_MS });
+  return until(() => liveOrchestrator(rig), { what: 'a live orchestrator', boundMs: BOUND_MS });
 }
 
 /**

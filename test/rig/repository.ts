@@ -19,8 +19,11 @@ export type Rig = {
   /** A folder outside of the repository: what tasks note there is in no commit and in no salvage. */
   aside: string;
   orch(args: readonly string[], options?: { cwd?: string; env?: Record<string, string> }): Promise<Finished>;
-  /** Starts `orch` in a process group of its own and leaves it running. */
-  start(args: readonly string[], env?: Record<string, string>): { pid: number; finished: Promise<Finished> };
+  /** Starts `orch` in a process group of its own and leaves it running; `told`: what is on its stderr so far. */
+  start(
+    args: readonly string[],
+    env?: Record<string, string>,
+  ): { pid: number; finished: Promise<Finished>; told: () => string };
   write(path: string, text: string): void;
   read(path: string): string;
   git(...args: string[]): string;
@@ -120,7 +123,11 @@ export function rigAt(root: string, dist = DIST, enter: Enter = () => []): Rig {
     start(args, env) {
       const child = run(args, env === undefined ? {} : { env });
       if (child.pid === undefined) throw new Error('orch did not start');
-      return { pid: child.pid, finished: finish(child) };
+      let told = '';
+      child.stderr?.on('data', (data) => {
+        told += String(data);
+      });
+      return { pid: child.pid, finished: finish(child), told: () => told };
     },
     read: (path) => readFileSync(join(root, path), 'utf8'),
     status: (id) => {
@@ -181,11 +188,12 @@ export function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** True while a process lives; a zombie does not. */
+/** True while a process lives; a zombie does not, once the last of its threads has ended too. */
 export function isAlive(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'Z';
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] !== 'Z' || Number(fields[17]) > 1;
   } catch (error) {
     if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
     throw error;

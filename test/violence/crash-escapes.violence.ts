@@ -12,6 +12,7 @@ import {
   statusOf,
   stepsOf,
   tool,
+  untilNoted,
   untilRuns,
   verdictsOf,
 } from '../rig/ledger.ts';
@@ -31,7 +32,10 @@ type Pids = ReadonlyMap<string, number>;
 /** Waits until the tool of a workstream has started every kind of escapee; their PIDs by name. */
 async function escapeesOf(context: TestContext, rig: Rig, id: string): Promise<Pids> {
   const folder = join(rig.aside, 'pids', id);
-  await until(() => existsSync(join(folder, 'tool')), { what: `the escapees of ${id}`, boundMs: BOUND_MS });
+  // There, and not empty: the shell makes the file before it writes.
+  const last = join(folder, 'tool');
+  const isWritten = (): boolean => existsSync(last) && readFileSync(last, 'utf8').endsWith('\n');
+  await until(isWritten, { what: `the escapees of ${id}`, boundMs: BOUND_MS });
   const pids = new Map(ESCAPES.map((name) => [name, Number(readFileSync(join(folder, name), 'utf8'))]));
   // Those without environment are found by nobody but this test if orch misses them.
   context.onTestFinished(() => {
@@ -71,7 +75,7 @@ it.concurrent('reap ends all that killed workers left, and names it first', asyn
     await escapeesOf(context, rig, 'killed'),
     await escapeesOf(context, rig, 'killed-with-its-tool'),
   ];
-  await untilRuns(rig, 'alive', 'one');
+  await untilNoted(rig, await untilRuns(rig, 'alive', 'one'));
   await killHard(await orchestratorOf(rig));
   const dead = ['killed', 'killed-with-its-tool'];
   for (const id of dead) await killHard(rig.pid(id));

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import {
@@ -13,6 +13,7 @@ import {
   salvagedText,
   statusOf,
   stepsOf,
+  untilNoted,
   untilRuns,
   verdictsOf,
 } from '../rig/ledger.ts';
@@ -57,17 +58,9 @@ const PLAN = { workstreams: IDS.map((id) => stepsOf(id, ['one', 'two:go'])) };
 async function launch(rig: Rig): Promise<void> {
   expect(await rig.orch(['launch', '--max-parallel', '9'])).toMatchObject({ code: 0 });
   for (const id of IDS) {
-    const { pid } = await untilRuns(rig, id, 'two');
-    // The last that its worker writes before it waits: a write under way would replace what is damaged meanwhile.
-    const isNoted = (): boolean =>
-      rig.read(`.status/${id}.json`).includes(`"tool_session":{"pid":${sessionOf(pid)},`);
-    await until(isNoted, { what: `${id} to note the session of its task` });
+    // A write under way would replace what is damaged meanwhile.
+    await untilNoted(rig, await untilRuns(rig, id, 'two'));
   }
-}
-
-function sessionOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]);
 }
 
 /** The sound one is shown as it is, and no damage makes `status` or `reap` fail. */

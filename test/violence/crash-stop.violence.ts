@@ -125,6 +125,7 @@ describe.concurrent('orch stop', () => {
     await launch(rig, ids);
     await killHard(await orchestratorOf(rig));
     // Before its next heartbeat, at which it would see the word itself; the other one has to see it.
+    signal(rig.pid('killed'), 'SIGSTOP');
     askToStop(rig, 'killed');
     await killHard(rig.pid('killed'));
     askToStop(rig, 'alive');
@@ -199,6 +200,9 @@ it.concurrent('status and reattach name an orchestrator that is frozen, and nobo
   await until(async () => ((await statusOf(rig)) as { faults?: unknown[] }).faults, { what: 'a fault' });
   expect(await statusOf(rig)).toMatchObject({ orchestrator: { alive: true }, faults: [frozen] });
   const reattach = rig.start(['reattach']);
+  // Once all is done it has no reason to tell of it.
+  const isTold = (): boolean => reattach.told().includes('is stopped by a signal');
+  await until(isTold, { what: 'the warning of reattach', boundMs: BOUND_MS });
   release(rig, 'go');
   await until(() => rig.status('A') === 'completed', { what: 'the worker to end', boundMs: BOUND_MS });
   expect((await statusOf(rig)).orchestrator).toMatchObject({ pid: orchestrator, alive: true });
