@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
-import { BOUND_MS, expectAllDone, orchestratorOf, runsOf, stepsOf } from '../rig/ledger.ts';
+import { BOUND_MS, expectAllDone, liveOrchestrator, runsOf, sessionOf, stepsOf } from '../rig/ledger.ts';
 import { isAlive, type Rig, signal, until } from '../rig/repository.ts';
 import { rigFor } from '../rig/rigs.ts';
 
@@ -27,6 +28,37 @@ function makeDice(seed: number): (limit: number) => number {
   };
 }
 
+type Marked = { pid: number; isWorker: boolean; session: number; workstream: string };
+
+/** What tells a worker from its tools, which are in sessions of their own; null once it is gone. */
+function lookAt({ pid, command }: { pid: number; command: string }): Marked | null {
+  try {
+    const session = sessionOf(pid);
+    const environ = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    const workstream = environ.find((entry) => entry.startsWith('ORCH_WORKSTREAM=')) ?? '';
+    return { pid, isWorker: session === pid && command.includes('worker.js'), session, workstream };
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
+    throw error;
+  }
+}
+
+/** A tool dies with its worker or not at all: one that somebody ends alone has failed, and that is final. */
+function killSome(rig: Rig, dice: (limit: number) => number): void {
+  const seen = rig.processes().map((one) => ({ ...one, isStruck: dice(3) > 0 }));
+  const marked = seen.flatMap((one) => {
+    const found = lookAt(one);
+    return found === null ? [] : [{ ...found, isStruck: one.isStruck }];
+  });
+  const spared = marked.filter(({ isWorker, isStruck }) => isWorker && !isStruck);
+  const isToolOfSpared = ({ workstream, session }: Marked): boolean =>
+    spared.some((worker) => worker.workstream === workstream && worker.pid !== session);
+  const victims = marked.filter((one) => one.isStruck && !isToolOfSpared(one));
+  // Workers first: none may see its tool end.
+  victims.sort((a, b) => Number(b.isWorker) - Number(a.isWorker));
+  for (const { pid } of victims) signal(pid, 'SIGKILL');
+}
+
 async function reattach(rig: Rig): Promise<void> {
   expect(await rig.orch(['reattach'])).toMatchObject({ code: 0 });
   await expectAllDone(rig, IDS);
@@ -38,9 +70,14 @@ it.concurrent('never has two workers for one, wherever a launch is cut off', asy
   const dice = makeDice(1);
   for (let round = 0; round < 10 && !isOver(rig); round += 1) {
     const watcher = round === 0 ? launcher : rig.start(['reattach', '--quiet']);
-    const orchestrator = await orchestratorOf(rig);
+    // It may do the last of the work and be gone before it is seen here.
+    await until(() => liveOrchestrator(rig) > 0 || isOver(rig), {
+      what: 'an orchestrator',
+      boundMs: BOUND_MS,
+    });
+    const orchestrator = liveOrchestrator(rig);
     await sleep(dice(400));
-    for (const pid of [orchestrator, watcher.pid]) signal(pid, 'SIGKILL');
+    for (const pid of [orchestrator, watcher.pid]) if (pid > 0) signal(pid, 'SIGKILL');
     await until(() => !isAlive(orchestrator), { what: 'the orchestrator to end' });
     await watcher.finished;
   }
@@ -63,7 +100,7 @@ it.concurrent('finishes everything after kills of anything at any moment', async
     ];
     const started = commands.map((args) => rig.start(args));
     await sleep(300 + dice(900));
-    for (const { pid } of rig.processes()) if (dice(3) > 0) signal(pid, 'SIGKILL');
+    killSome(rig, dice);
     for (const { pid } of started) signal(pid, 'SIGKILL');
     for (const { finished } of started) await finished;
   }
