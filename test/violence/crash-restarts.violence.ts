@@ -14,16 +14,18 @@ import {
   untilRuns,
   verdictsOf,
 } from '../rig/ledger.ts';
-import { type Rig, until } from '../rig/repository.ts';
+import { isAlive, type Rig, until } from '../rig/repository.ts';
 import { rigFor } from '../rig/rigs.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 
+/** Not while the launch still waits for the others to begin: it would tell of a crash. */
+const begun = 'until test -e "$ORCH_ROOT.aside/begun"; do sleep 0.1; done';
 const KILLING = {
   workstreams: [
     {
       id: 'A',
-      tasks: [...stepsOf('A', ['one']).tasks, { run: `sh ${tool('kills-worker.sh')} two mercy` }],
+      tasks: [...stepsOf('A', ['one']).tasks, { run: `${begun}; sh ${tool('kills-worker.sh')} two mercy` }],
       acceptance_tests: [{ run: 'grep -q whole two.txt' }],
     },
     stepsOf('B', ['one'], { depends_on: ['A'] }),
@@ -34,6 +36,7 @@ const KILLING = {
 it.concurrent('what kills its worker each time is given up, blocks its dependents alone, and goes on when launched', async (context) => {
   const rig = rigFor(context, KILLING);
   expect(await rig.orch(['launch', '--restart', '1'])).toMatchObject({ code: 0 });
+  release(rig, 'begun');
   expect(await rig.orch(['reattach'])).toMatchObject({ code: 1 });
   expect(rig.record('A')).toMatchObject({ status: 'crashed', attempt: 2, restarts: 1, progress: '1/2' });
   expect(rig.record('B')).toMatchObject({
@@ -83,6 +86,9 @@ async function moveElsewhere(rig: Rig): Promise<void> {
   expect(await rig.orch(['launch', '--max-parallel', '9'])).toMatchObject({ code: 0 });
   for (const id of Object.keys(ELSEWHERE)) await untilRuns(rig, id, 'two');
   await until(() => rig.status('other') === 'completed', { what: 'the other', boundMs: BOUND_MS });
+  // Its worker looks after its last word whether somebody orchestrates, and else starts another orchestrator.
+  const worker = Number(rig.record('other')['pid']);
+  await until(() => !isAlive(worker), { what: 'the worker of the other to end', boundMs: BOUND_MS });
   await killHard(await orchestratorOf(rig));
   for (const id of Object.keys(ELSEWHERE)) await killHard(rig.pid(id));
   // As after a reboot, nothing of them runs.

@@ -103,6 +103,15 @@ function expectWholeRecords(folder: string): void {
   }
 }
 
+/** Waits until the worker of A has noted the session of its second task: it writes nothing more while that waits. */
+async function untilSecond(rig: Rig, name: string): Promise<void> {
+  await until(() => noted(name).includes('two'), { what: 'the second task to begin' });
+  // The command of the first task has ended.
+  const isNoted = (): boolean =>
+    isAlive((rig.record('A')['tool_session'] as { pid: number } | null)?.pid ?? 0);
+  await until(isNoted, { what: 'the second task to be noted' });
+}
+
 const childrenOf = (pid: number): number =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).length;
 
@@ -134,7 +143,7 @@ describe.skipIf(!canMount)('a disk that is full', () => {
     const rig = rigOf(planOf('full-live'));
     const folder = mountStatus(rig, '256k');
     expect((await rig.orch(['launch'])).code).toBe(0);
-    await until(() => noted('full-live').includes('two'), { what: 'the second task to begin' });
+    await untilSecond(rig, 'full-live');
     const worker = rig.pid('A');
     fill(folder);
     open('full-live-go');
@@ -165,10 +174,11 @@ describe.skipIf(!canMount)('a disk that is full', () => {
     const rig = rigOf(planOf('full-dead'));
     const folder = mountStatus(rig, '256k');
     expect((await rig.orch(['launch'])).code).toBe(0);
-    await until(() => noted('full-dead').includes('two'), { what: 'the second task to begin' });
+    await untilSecond(rig, 'full-dead');
     fill(folder);
-    for (const pid of [rig.pid('_orchestrator'), rig.pid('A')]) signal(pid, 'SIGKILL');
-    await until(() => !isAlive(rig.pid('A')), { what: 'the worker to be gone' });
+    const pids = [rig.pid('_orchestrator'), rig.pid('A')];
+    for (const pid of pids) signal(pid, 'SIGKILL');
+    await until(() => !pids.some(isAlive), { what: 'both to be gone' });
     fill(folder);
     const reattached = await rig.orch(['reattach', '--once', '--json']);
     expect([reattached.code, errorOf(reattached)]).toEqual([70, 'DISK_FULL']);
@@ -219,7 +229,7 @@ describe.skipIf(!canMount)('a disk that is read-only', () => {
     expect(['IO', 'UNSAFE_FOLDER']).toContain(errorOf(refused));
     remount(folder, 'rw');
     expect((await rig.orch(['launch'])).code).toBe(0);
-    await until(() => noted('read-only').includes('two'), { what: 'the second task to begin' });
+    await untilSecond(rig, 'read-only');
     const worker = rig.pid('A');
     // Busy while somebody writes.
     await until(() => isRemounted(folder, 'ro'), { what: 'a moment without a writer' });

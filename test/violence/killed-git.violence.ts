@@ -44,7 +44,7 @@ async function killAfter(child: ChildProcess, ms: number, first?: 'made'): Promi
 
 /** What the caller of `prepareWorktree` has to know: no git that the dead one started is left at it. */
 async function untilNobodyIsIn(root: string): Promise<void> {
-  const deadline = performance.now() + 5_000;
+  const deadline = performance.now() + 60_000;
   while ((await pidsIn(root)).length > 0) {
     if (performance.now() > deadline) throw new Error(`still in ${root}: ${await pidsIn(root)}`);
     await sleep(10);
