@@ -11,6 +11,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // A condition that is waited for is bounded, not timed: these machines are shared.
     expect: { poll: { timeout: 30_000 } },
+    // In CI a test that failed is run once more; `count-tests.mjs` names it all the same.
+    retry: process.env['CI'] ? 1 : 0,
     reporters: process.env['CI'] ? ['default', 'json'] : ['default'],
     outputFile: { json: 'failpoints-report.json' },
   },
