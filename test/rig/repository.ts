@@ -176,7 +176,8 @@ async function endAll(root: string, started: ReadonlySet<number>): Promise<void>
     },
     { what: `the processes of ${root} to end` },
   );
-  for (const folder of [root, `${root}.aside`]) rmSync(folder, { recursive: true, force: true });
+  for (const folder of [root, `${root}.aside`])
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
 /** Sends a signal to a process that may be gone. */

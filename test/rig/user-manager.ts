@@ -111,7 +111,7 @@ async function endAll(child: ChildProcess, pid: number, cgroup: string, home: st
     what: 'an empty cgroup',
   });
   removeTree(cgroup);
-  rmSync(home, { recursive: true, force: true });
+  rmSync(home, { recursive: true, force: true, maxRetries: 5 });
 }
 
 function removeTree(folder: string): void {
