@@ -25,7 +25,7 @@ export type ScopeOffer = Offer<{
 /** The systemd that makes scopes; `runtime` is what its client needs to find it. */
 export type Manager = { kind: 'system' } | { kind: 'user'; runtime: string };
 
-const PROBE_MS = 5_000;
+const PROBE_MS = 10_000;
 const FORGET_MS = 30_000;
 
 /** `signal`: of somebody else, not of the bound. */
