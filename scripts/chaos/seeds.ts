@@ -4,7 +4,7 @@ export const KEPT: readonly { seed: number; round: number; only: readonly string
     seed: 51,
     round: 9,
     only: [],
-    found: 'A failed attempt left a commit beside the branch to a reflog; see test/e2e/run-strays.test.ts.',
+    found: 'A failed attempt left a commit beside the branch to a reflog; see test/e2e/run-strays.e2e.ts.',
   },
   {
     seed: 20261125,

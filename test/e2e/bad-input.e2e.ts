@@ -26,7 +26,7 @@ const HELD = JSON.stringify([
 
 const canMount = mayMount();
 if (!canMount)
-  process.stderr.write('SKIPPED: disks and strangers of bad-input.test.ts need to mount and chown\n');
+  process.stderr.write('SKIPPED: disks and strangers of bad-input.e2e.ts need to mount and chown\n');
 
 type Group = {
   title: string;
