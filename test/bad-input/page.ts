@@ -9,7 +9,7 @@ const HEAD = `# Bad inputs and bad days
 
 What orch says, and with which exit code, when it is given what it cannot work with. Made by
 \`test/e2e/bad-input.e2e.ts\`, which runs every line; do not edit it by hand
-(\`UPDATE_DOCS=1 npx vitest run test/e2e/bad-input.e2e.ts\` writes it anew).
+(\`UPDATE_DOCS=1 npm run e2e -- bad-input\` writes it anew).
 
 A refusal leaves the repository as it was. It goes to stderr as \`orch: MESSAGE\`, the hint on the next line; with
 \`--json\` as \`{"error": {"code", "message", "hint"}}\`. The repository of the examples is \`/repo\`.
