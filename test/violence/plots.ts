@@ -74,7 +74,7 @@ async function wordTwice(context: Context, dist: string): Promise<Violation[]> {
   return judge(await trial.evidence({ recovered, reaped: recovered }));
 }
 
-/** Two orchestrators are started before the first has written its name. */
+/** Two orchestrators are started before the first has been named. */
 async function twoOrchestrators(context: Context, dist: string): Promise<Violation[]> {
   const trial = await launched(context, dist, [
     ...waiting,
@@ -83,26 +83,26 @@ async function twoOrchestrators(context: Context, dist: string): Promise<Violati
   const { rig, aside } = trial;
   await killAll(await livePid(rig, '_orchestrator'));
   const trace = join(aside, 'trace');
-  const named = '_orchestrate store.orchestrator.write';
-  const env = {
-    ORCH_FAILPOINT: '_orchestrate/store.orchestrator.write:delay:9000',
-    ORCH_FAILPOINT_TRACE: trace,
-  };
-  const reattached = [rig.start(['reattach'], env), rig.start(['reattach'], env)];
-  const first = await until(() => passedBy(trace, named)[0], {
-    what: 'an orchestrator about to write its name',
+  const unnamed = 'reattach/process.orchestrator.waits';
+  const traced = { ORCH_FAILPOINT_TRACE: trace };
+  const first = rig.start(['reattach'], { ...traced, ORCH_FAILPOINT: `${unnamed}:delay:9000` });
+  await until(() => passedBy(trace, unnamed.replace('/', ' ')).length > 0, {
+    what: 'an orchestrator that is about to be named',
     boundMs: BOUND_MS,
   });
-  // Frozen before it did, however long the other takes to come as far, or to the lock that keeps it away.
-  signal(first, 'SIGSTOP');
-  const come = (): number[] => passedBy(trace, named, '_orchestrate store.orchestrator-lock.take');
-  await until(() => come().some((pid) => pid !== first), {
+  // Frozen before it names it, until the other has begun, or has come to the lock that keeps it away.
+  signal(first.pid, 'SIGSTOP');
+  const second = rig.start(['reattach'], traced);
+  const come = ['_orchestrate store.role.announced', '_orchestrate store.orchestrator-lock.take'];
+  await until(() => passedBy(trace, ...come).length > 0, {
     what: 'a second orchestrator',
     boundMs: BOUND_MS,
   });
-  signal(first, 'SIGCONT');
+  signal(first.pid, 'SIGCONT');
+  const isFirstThere = (): boolean => new Set(passedBy(trace, ...come)).size > 1;
+  await until(isFirstThere, { what: 'the first orchestrator', boundMs: BOUND_MS });
   trial.release('go');
-  await Promise.all(reattached.map(({ finished }) => finished));
+  await Promise.all([first.finished, second.finished]);
   await untilQuiet(rig);
   const recovered = await trial.recover();
   return judge(await trial.evidence({ recovered, reaped: recovered }));
