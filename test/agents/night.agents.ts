@@ -117,9 +117,9 @@ describe.skipIf(!hasAider).concurrent('a plan with aider', () => {
 });
 
 describe('a rate limit that three workers meet', () => {
-  const RETRY_AFTER_SECONDS = 8;
+  const RETRY_AFTER_SECONDS = 20;
   /** By then the first has told the others, however loaded the machine is. */
-  const TOLD_MS = 4_000;
+  const TOLD_MS = 14_000;
 
   test('is one wait for all, and costs no attempt', async (context) => {
     const edits = (prompt: string): readonly Edit[] => {
